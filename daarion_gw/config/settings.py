@@ -1,0 +1,182 @@
+"""The settings: what the operator wants, checked, complete and frozen.
+
+One tree, passed whole or by branch. It knows nothing of files, environment or YAML (``load``
+builds it), and nothing of Twisted. Durations are seconds, sizes are bytes.
+
+A setting that is written with a unit takes the written form too: ``Timeouts(connect="5s")``.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from daarion_gw.config import units
+
+Network = IPv4Network | IPv6Network
+Duration = Annotated[float, BeforeValidator(units.duration)]
+OptionalDuration = Annotated[float | None, BeforeValidator(units.optional_duration)]
+Size = Annotated[int, BeforeValidator(units.size)]
+OptionalSize = Annotated[int | None, BeforeValidator(units.optional_size)]
+Switch = Annotated[bool, BeforeValidator(units.switch)]
+
+
+class Model(BaseModel):
+    """What all settings share: they never change, and a name that is not theirs is a mistake."""
+
+    # An input may be a secret out of the environment: pydantic is never to repeat one.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Server(Model):
+    """One address of an upstream.
+
+    ``unix`` is the path of a socket, or None; with it ``host`` is ``localhost`` and ``port`` 0.
+    ``path`` is ``""`` or ``"/base"``, without a slash at its end: it goes before the rest of the
+    request's path. ``verify`` tells whether the certificate of an ``https`` server is verified.
+    """
+
+    scheme: Literal["http", "https"] = "http"
+    host: str
+    port: int
+    unix: str | None = None
+    path: str = ""
+    verify: bool = True
+
+    @property
+    def label(self) -> str:
+        """``127.0.0.1:8000``, ``[::1]:8000`` or ``unix:/run/x.sock``: for logs and metrics."""
+        if self.unix is not None:
+            return f"unix:{self.unix}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """``http://127.0.0.1:8000/base``, or ``unix:/run/x.sock``."""
+        if self.unix is not None:
+            return self.label
+        return f"{self.scheme}://{self.label}{self.path}"
+
+
+class HealthCheck(Model):
+    """A request that tells whether a server works: GET ``path`` every ``interval`` seconds."""
+
+    path: str
+    interval: Duration = 10.0
+
+
+class Upstream(Model):
+    """A service: its name and the servers that do the same work."""
+
+    name: str
+    servers: tuple[Server, ...]
+    health_check: HealthCheck | None = None
+
+
+class Timeouts(Model):
+    """How long an upstream may take, in seconds; 0 means no limit.
+
+    ``connect``: to accept the connection. ``first_byte``: from the end of the request to the
+    first byte of the answer. ``idle``: between two pieces of the answer. ``send``: between two
+    pieces of the request that it takes from us.
+    """
+
+    connect: Duration = 60.0
+    first_byte: Duration = 60.0
+    idle: Duration = 60.0
+    send: Duration = 60.0
+
+
+class WebSocketOptions(Model):
+    """What holds for an open WebSocket.
+
+    ``idle_timeout``: seconds without a frame in either direction, 0 = no limit.
+    ``ping_interval``: seconds between pings of our own, None = none.
+    ``max_message_size``: bytes, None = no limit. ``origins``: the ``Origin`` values that may open
+    one, lower case, as browsers send them (``https://app.example.com``); None = any.
+    """
+
+    idle_timeout: Duration = 86400.0
+    ping_interval: OptionalDuration = None
+    max_message_size: OptionalSize = None
+    origins: tuple[str, ...] | None = None
+
+
+class RouteOptions(Model):
+    """What may be said of a route besides where it leads.
+
+    ``max_body``: bytes of a request's body, 0 = no limit. ``keep_underscores``: pass request
+    fields on whose names have an underscore. ``deny``: paths below the route that answer 404
+    and never reach the upstream, relative to the route's prefix and without a slash before them:
+    ``-/quit`` is that one path, ``api/v1/admin/`` with its slash is everything below it, and the
+    path without the slash too. For an exact route ``deny`` means nothing.
+    """
+
+    strip_prefix: Switch = True
+    max_body: Size = 104857600
+    timeouts: Timeouts = Timeouts()
+    websocket: WebSocketOptions = WebSocketOptions()
+    security_headers: Switch = True
+    access_log: Switch = True
+    keep_underscores: Switch = False
+    deny: tuple[str, ...] = ()
+
+
+class Route(RouteOptions):
+    """One row of the routing table.
+
+    ``key``: as the operator wrote it (``/api/``, ``app.example.com/shop/``). ``host``: lower
+    case, or None for any. ``path``: a prefix when it ends in a slash, else one exact path.
+    ``upstream``: a name in ``Settings.upstreams``.
+    """
+
+    key: str
+    host: str | None = None
+    path: str
+    upstream: str
+
+    @property
+    def is_prefix(self) -> bool:
+        """Whether everything below ``path`` belongs to this route."""
+        return self.path.endswith("/")
+
+
+class AccessLog(Model):
+    """How exchanges are logged; ``file`` None is the standard output."""
+
+    format: Literal["combined", "json", "off"] = "combined"
+    file: str | None = None
+
+
+class Gateway(Model):
+    """The gateway itself: where it listens, whom it trusts, its own limits (seconds).
+
+    ``listen``: Twisted server endpoint strings. ``trusted_proxies``: whose ``X-Forwarded-*`` is
+    believed. ``admin``: endpoint string of the admin listener, None = off. ``keep_alive``: how
+    long an idle client connection is kept. ``head_timeout``: for a whole request head.
+    ``drain_timeout``: for the exchanges in flight when the gateway stops.
+    """
+
+    listen: tuple[str, ...] = ("tcp:8080",)
+    trusted_proxies: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+    access_log: AccessLog = AccessLog()
+    admin: str | None = "tcp:9901:interface=127.0.0.1"
+    keep_alive: Duration = 65.0
+    head_timeout: Duration = 10.0
+    drain_timeout: Duration = 30.0
+
+
+class Settings(Model):
+    """Everything. ``source`` is the file it came from, None for the default table alone."""
+
+    gateway: Gateway = Gateway()
+    routes: tuple[Route, ...] = ()
+    upstreams: dict[str, Upstream] = {}
+    source: str | None = None
+
+    def upstream_of(self, route: Route) -> Upstream:
+        """The upstream that ``route`` leads to."""
+        return self.upstreams[route.upstream]
