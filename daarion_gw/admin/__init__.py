@@ -1,0 +1,1 @@
+"""Status and metrics: a site of its own on a port of its own."""

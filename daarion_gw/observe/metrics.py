@@ -1,0 +1,202 @@
+"""The counters as Prometheus and OpenMetrics text. The only place that knows prometheus_client.
+
+Numbers are read when they are asked for; nothing here is called while a request passes. This
+module must not know HTTP: it is handed the value of an Accept field and gives bytes back.
+
+Prometheus: https://prometheus.io/docs/instrumenting/exposition_formats/
+"""
+
+import platform
+import re
+from collections.abc import Iterable, Iterator
+from itertools import accumulate
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from daarion_gw.observe.counters import BOUNDS, Counters, RouteCounters, ServerCounters
+
+_BY_ROUTE = ("route", "upstream")
+_BY_SERVER = ("upstream", "server")
+# Index of `answers` -> label "class".
+_CLASSES = ("none", "1xx", "2xx", "3xx", "4xx", "5xx")
+_HISTOGRAM_LABELS = (*(str(bound) for bound in BOUNDS), "+Inf")
+
+_OPENMETRICS = "application/openmetrics-text; version=1.0.0"
+_ASKS_FOR_OPENMETRICS = re.compile(
+    r"(?:^|,) *application/openmetrics-text *; *version=(?:0\.0\.1|1\.0\.0)\b"
+)
+
+
+class Metrics:
+    """All that `/metrics` says about one process."""
+
+    def __init__(self, counters: Counters, version: str) -> None:
+        self._registry = CollectorRegistry()
+        self._registry.register(_CountersCollector(counters, version))
+        ProcessCollector(registry=self._registry)
+
+    def text(self, accept: str) -> tuple[bytes, str]:
+        """Return (text, its Content-Type) in the format that an Accept field prefers."""
+        # The library compares whatever version a client names, and raises on a strange one.
+        wanted = _OPENMETRICS if _ASKS_FOR_OPENMETRICS.search(accept) else ""
+        encode, content_type = choose_encoder(wanted)
+        return encode(self._registry), content_type
+
+
+class _CountersCollector(Collector):
+    """Turns the counters into metric families at each scrape."""
+
+    def __init__(self, counters: Counters, version: str) -> None:
+        self._counters = counters
+        self._version = version
+
+    def collect(self) -> Iterator[Metric]:
+        routes = tuple(self._counters.routes())
+        servers = tuple(self._counters.servers())
+        yield InfoMetricFamily(
+            "daarion_build",
+            "The gateway's version and the Python under it.",
+            {"version": self._version, "python": platform.python_version()},
+        )
+        yield from self._front()
+        yield from _route_counts(routes)
+        yield from _route_answers(routes)
+        yield _durations(routes)
+        yield from _server_counts(servers)
+        yield from _server_answers(servers)
+
+    def _front(self) -> Iterator[Metric]:
+        front = self._counters.front
+        yield CounterMetricFamily(
+            "daarion_connections",
+            "Connections accepted from clients.",
+            front.connections_accepted,
+        )
+        yield GaugeMetricFamily(
+            "daarion_connections_open", "Connections of clients open now.", front.connections_open
+        )
+        refused = CounterMetricFamily(
+            "daarion_refused",
+            "Requests refused before a route was known.",
+            labels=("status",),
+        )
+        for status, count in sorted(front.refused.items()):
+            refused.add_metric((str(status),), count)
+        yield refused
+
+
+def _route_counts(routes: Iterable[RouteCounters]) -> Iterator[Metric]:
+    requests = CounterMetricFamily("daarion_requests", "Requests received.", labels=_BY_ROUTE)
+    in_flight = GaugeMetricFamily(
+        "daarion_in_flight", "Requests not yet answered to the end.", labels=_BY_ROUTE
+    )
+    opened = CounterMetricFamily("daarion_websockets", "WebSockets opened.", labels=_BY_ROUTE)
+    open_now = GaugeMetricFamily(
+        "daarion_websockets_open", "WebSockets open now.", labels=_BY_ROUTE
+    )
+    size = CounterMetricFamily(
+        "daarion_bytes",
+        "Bytes of bodies received from and sent to clients.",
+        labels=(*_BY_ROUTE, "direction"),
+    )
+    for each in routes:
+        labels = (each.route, each.upstream)
+        requests.add_metric(labels, each.requests)
+        in_flight.add_metric(labels, each.in_flight)
+        opened.add_metric(labels, each.websockets_opened)
+        open_now.add_metric(labels, each.websockets_open)
+        size.add_metric((*labels, "received"), each.bytes_received)
+        size.add_metric((*labels, "sent"), each.bytes_sent)
+    return iter((requests, in_flight, opened, open_now, size))
+
+
+def _route_answers(routes: Iterable[RouteCounters]) -> Iterator[Metric]:
+    answers = CounterMetricFamily(
+        "daarion_answers",
+        "Answers by class of status; none: ended without an answer.",
+        labels=(*_BY_ROUTE, "class"),
+    )
+    faults = CounterMetricFamily(
+        "daarion_faults",
+        "Requests that the gateway answered or ended by itself, by reason.",
+        labels=(*_BY_ROUTE, "fault"),
+    )
+    for each in routes:
+        for kind, count in zip(_CLASSES, each.answers, strict=True):
+            answers.add_metric((each.route, each.upstream, kind), count)
+        for fault, count in sorted(each.faults.items()):
+            faults.add_metric((each.route, each.upstream, fault), count)
+    return iter((answers, faults))
+
+
+def _durations(routes: Iterable[RouteCounters]) -> Metric:
+    durations = HistogramMetricFamily(
+        "daarion_request_seconds",
+        "Time from the head of a request to the end of its answer.",
+        labels=_BY_ROUTE,
+    )
+    for each in routes:
+        buckets = list(zip(_HISTOGRAM_LABELS, accumulate(each.buckets), strict=True))
+        durations.add_metric((each.route, each.upstream), buckets, each.seconds_sum)
+    return durations
+
+
+def _server_counts(servers: Iterable[ServerCounters]) -> Iterator[Metric]:
+    counters = {
+        "requests": "Requests sent to a server.",
+        "connections": "Connections opened to a server.",
+        "connect_failures": "Attempts to connect to a server that failed.",
+        "retries": "Requests sent once more on a new connection.",
+    }
+    families = {
+        name: CounterMetricFamily(f"daarion_upstream_{name}", text, labels=_BY_SERVER)
+        for name, text in counters.items()
+    }
+    in_flight = GaugeMetricFamily(
+        "daarion_upstream_in_flight",
+        "Requests at a server, not yet answered to the end.",
+        labels=_BY_SERVER,
+    )
+    open_now = GaugeMetricFamily(
+        "daarion_upstream_connections_open",
+        "Connections to a server open now, idle ones included.",
+        labels=_BY_SERVER,
+    )
+    for each in servers:
+        labels = (each.upstream, each.server)
+        families["requests"].add_metric(labels, each.requests)
+        families["connections"].add_metric(labels, each.connections_opened)
+        families["connect_failures"].add_metric(labels, each.connect_failures)
+        families["retries"].add_metric(labels, each.retries)
+        in_flight.add_metric(labels, each.in_flight)
+        open_now.add_metric(labels, each.connections_open)
+    return iter((*families.values(), in_flight, open_now))
+
+
+def _server_answers(servers: Iterable[ServerCounters]) -> Iterator[Metric]:
+    answers = CounterMetricFamily(
+        "daarion_upstream_answers",
+        "Answers of a server by class of status; none: it gave no answer.",
+        labels=(*_BY_SERVER, "class"),
+    )
+    size = CounterMetricFamily(
+        "daarion_upstream_bytes",
+        "Bytes sent to and received from a server.",
+        labels=(*_BY_SERVER, "direction"),
+    )
+    for each in servers:
+        labels = (each.upstream, each.server)
+        for kind, count in zip(_CLASSES, each.answers, strict=True):
+            answers.add_metric((*labels, kind), count)
+        size.add_metric((*labels, "sent"), each.bytes_sent)
+        size.add_metric((*labels, "received"), each.bytes_received)
+    return iter((answers, size))
