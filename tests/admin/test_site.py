@@ -41,6 +41,7 @@ def ask(path: str, method: str = "GET", accept: str = "*/*") -> tuple[int, dict,
     """Return (status, fields in lower case, body) of one request."""
     factory = a_site()
     factory.timeOut = None
+    factory.startFactory()
     channel = factory.buildProtocol(None)
     transport = StringTransport()
     channel.makeConnection(transport)
@@ -48,6 +49,7 @@ def ask(path: str, method: str = "GET", accept: str = "*/*") -> tuple[int, dict,
         f"{method} {path} HTTP/1.1\r\nHost: x\r\nAccept: {accept}\r\n"
         "Connection: close\r\nContent-Length: 0\r\n\r\n".encode()
     )
+    factory.stopFactory()
     head, _, body = transport.value().partition(b"\r\n\r\n")
     first, *lines = head.decode().split("\r\n")
     fields = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
