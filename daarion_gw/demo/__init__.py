@@ -1,0 +1,1 @@
+"""The stand-in upstreams, one for every service of the default table."""

@@ -1,0 +1,170 @@
+"""What changes on the way through: one route's messages to one server and back.
+
+All that does not depend on the single request is worked out once per route and server
+(`Passage`), and what depends on a client's fields only once per field block.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from .answer import AnswerHead, Framing, Has
+from .client import Origin, Peer, origin_of
+from .fields import without
+from .relocate import Places, relocate
+from .request import RequestFields, RequestHead
+
+PSEUDONYM: Final = b"daarion"
+
+_SECURITY = (
+    (Has.NOSNIFF, b"X-Content-Type-Options: nosniff\r\n"),
+    (Has.FRAME_OPTIONS, b"X-Frame-Options: DENY\r\n"),
+    (Has.REFERRER_POLICY, b"Referrer-Policy: strict-origin-when-cross-origin\r\n"),
+)
+_ALL_THREE = Has.NOSNIFF | Has.FRAME_OPTIONS | Has.REFERRER_POLICY
+
+
+def security_lines(has: int) -> bytes:
+    """The security fields that an answer has not set itself (never twice)."""
+    return b"".join(line for flag, line in _SECURITY if not has & flag)
+
+
+# Eight combinations: made once.
+SECURITY_LINES: Final = tuple(security_lines(has) for has in range(_ALL_THREE + 1))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Passage:
+    """How one route's requests are written for one server, and its answers for clients.
+
+    prefix: what is cut off the target, with its slashes (``/api/``), or empty.
+    base: what is put before the rest (``/v2``), or empty. authority: the server's own
+    ``host:port``, sent as Host when a 1.0 client named none. instance: what makes our Via
+    line ours. secured: whether answers get the security fields.
+    """
+
+    prefix: bytes
+    base: bytes
+    authority: bytes
+    instance: bytes
+    secured: bool = True
+    keep_underscores: bool = False
+
+    @property
+    def via(self) -> bytes:
+        return b"Via: 1.1 %b (%b)\r\n" % (PSEUDONYM, self.instance)
+
+    def target(self, target: bytes) -> bytes:
+        """The target as the server gets it: the prefix cut off, the rest byte for byte."""
+        if not (self.prefix or self.base) or not target.startswith(b"/"):
+            return target
+        rest = target[len(self.prefix.rstrip(b"/")) :]
+        # Of an exact path nothing is left, or a query.
+        if not self.base and not rest.startswith(b"/"):
+            rest = b"/" + rest
+        return self.base + rest
+
+    def places(self, host: bytes | None) -> Places:
+        """Where this server's own addresses stand for the client (for `relocate`)."""
+        return Places(self.prefix.rstrip(b"/"), self.base, self.authority, host)
+
+
+class Forwarding:
+    """What was worked out for one (passage, field block): kept with the fields."""
+
+    __slots__ = ("origin", "passage", "tail")
+
+    def __init__(self, passage: Passage, origin: Origin, tail: bytes) -> None:
+        self.passage = passage
+        self.origin = origin
+        self.tail = tail
+
+
+def forwarding(head: RequestHead, peer: Peer, passage: Passage) -> Forwarding:
+    """All but method, target and request id of the head that goes upstream."""
+    fields = head.fields
+    known = fields.forwarding
+    if type(known) is Forwarding and known.passage is passage:
+        return known
+    origin = origin_of(peer, fields.identity, head.host)
+    made = Forwarding(passage, origin, _tail(head, fields, passage, origin))
+    # An absolute target brings its own host, 1.0 its own rules, OPTIONS its own count:
+    # those are not what the fields alone say.
+    if head.minor and head.host is fields.host and fields.max_forwards is None:
+        fields.forwarding = made
+    return made
+
+
+def _tail(head: RequestHead, fields: RequestFields, passage: Passage, origin: Origin) -> bytes:
+    lines = [b"Host: ", head.host or passage.authority, b"\r\n", fields.kept]
+    if passage.keep_underscores:
+        lines.append(fields.underscored)
+    if fields.content_length is not None:
+        lines.append(b"Content-Length: %d\r\n" % fields.content_length)
+    elif head.chunked:
+        lines.append(b"Transfer-Encoding: chunked\r\n")
+    if fields.max_forwards is not None:
+        lines.append(b"Max-Forwards: %b\r\n" % _fewer(head.method, fields.max_forwards))
+    if fields.expect is not None and head.minor:
+        lines.append(b"Expect: 100-continue\r\n")
+    if fields.te_trailers:
+        lines.append(b"TE: trailers\r\n")
+    lines.append(_origin_lines(origin, passage))
+    lines.append(passage.via)
+    return b"".join(lines)
+
+
+def _fewer(method: bytes, hops: bytes) -> bytes:
+    # RFC 9110 7.6.2: counted for OPTIONS (and TRACE, which goes no further than us).
+    if method == b"OPTIONS" and hops.isdigit():
+        return b"%d" % max(0, int(hops[:18]) - 1)
+    return hops
+
+
+def _origin_lines(origin: Origin, passage: Passage) -> bytes:
+    if not passage.prefix:
+        return origin.lines
+    prefix = passage.prefix.rstrip(b"/")
+    outer = b""
+    lines = origin.lines
+    start = lines.lower().find(b"\nx-forwarded-prefix:")
+    if start >= 0:
+        outer = lines[start + 1 :].partition(b"\r\n")[0].partition(b":")[2].strip().rstrip(b"/")
+        lines = without(lines, b"x-forwarded-prefix".__eq__)
+    return b"%bX-Forwarded-Prefix: %b%b\r\n" % (lines, outer, prefix)
+
+
+def request_bytes(
+    head: RequestHead, target: bytes, made: Forwarding, request_id: bytes, upgrade: bool
+) -> bytes:
+    """The request head as it goes upstream, complete with its blank line."""
+    if upgrade:
+        connection = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+    elif head.fields.te_trailers:
+        connection = b"Connection: TE\r\n"
+    else:
+        connection = b""
+    return b"%b %b HTTP/1.1\r\n%bX-Request-Id: %b\r\n%b\r\n" % (
+        head.method,
+        target,
+        made.tail,
+        request_id,
+        connection,
+    )
+
+
+def answer_block(head: AnswerHead, passage: Passage, request: RequestHead) -> bytes:
+    """The field lines of an answer as the client gets them, framing and id apart."""
+    block = head.kept
+    has = head.has
+    if has & Has.PLACE and passage.prefix:
+        block = relocate(block, passage.places(request.host))
+    if passage.secured and has & _ALL_THREE != _ALL_THREE:
+        block += SECURITY_LINES[has & _ALL_THREE]
+    return block
+
+
+def length_lines(head: AnswerHead) -> bytes:
+    """Content-Length of an answer that has no body but says how long it would be."""
+    if head.framing is Framing.NONE and head.content_length is not None:
+        return b"Content-Length: %d\r\n" % head.content_length
+    return b""

@@ -1,0 +1,52 @@
+"""What the wire's two receivers share: heads that arrive in any pieces."""
+
+from daarion_gw.errors import Fault
+
+from .faults import WireError
+from .fields import check_begun
+from .limits import Limits
+
+
+class HeadBuffer:
+    """Collects bytes until a head is whole. Each byte is looked at a bounded number of times."""
+
+    __slots__ = ("_limits", "_looked_at", "data")
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._looked_at = 0
+        self.data = b""
+
+    def add(self, data: bytes) -> None:
+        self.data = self.data + data if self.data else data
+
+    def take_head(self) -> bytes | None:
+        """The head up to the CRLF of its last line, or None while its end has not come.
+
+        Raises `WireError` as soon as it is too large or cannot become a head any more.
+        """
+        data = self.data
+        end = data.find(b"\r\n\r\n", self._looked_at)
+        if end < 0:
+            self._check_begun()
+            return None
+        if end + 4 > self._limits.head:
+            raise WireError(Fault.FIELDS_TOO_LARGE, f"a head of {end + 4} bytes")
+        self._looked_at = 0
+        self.data = data[end + 4 :]
+        return data[: end + 2]
+
+    def _check_begun(self) -> None:
+        data = self.data
+        line_limit = self._limits.request_line
+        if len(data) > line_limit and data.find(b"\r\n", 0, line_limit + 2) < 0:
+            raise WireError(Fault.TARGET_TOO_LONG, "a request line that does not end")
+        if len(data) > self._limits.head:
+            raise WireError(Fault.FIELDS_TOO_LARGE, "a head that does not end")
+        check_begun(data[max(0, self._looked_at - 1) :])
+        self._looked_at = max(0, len(data) - 3)
+
+    def take_all(self) -> bytes:
+        data, self.data = self.data, b""
+        self._looked_at = 0
+        return data

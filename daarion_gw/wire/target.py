@@ -1,0 +1,63 @@
+"""Request targets: what a path means, beside the bytes that it is forwarded as."""
+
+import re
+
+_UNRESERVED = re.compile(rb"%([2-7][0-9A-Fa-f])")
+_ANY_OCTET = re.compile(rb"%([0-9A-Fa-f]{2})")
+_LETTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+
+
+def path_of(target: bytes) -> bytes:
+    """The path of a target in origin-form, without its query."""
+    mark = target.find(b"?")
+    return target if mark < 0 else target[:mark]
+
+
+def is_plain(path: bytes) -> bool:
+    """Whether ``path`` can have no other meaning than its bytes: then it is normal already."""
+    return b"%" not in path and b"/." not in path
+
+
+def normal(path: bytes) -> bytes:
+    """``path`` with escaped unreserved characters decoded and dot segments taken out.
+
+    RFC 3986 6.2.2.2 and 6.2.2.3. Nothing else changes: ``%2F`` and ``//`` stay.
+    """
+    if is_plain(path):
+        return path
+    return without_dots(_UNRESERVED.sub(_decode_unreserved, path))
+
+
+def _decode_unreserved(match: re.Match[bytes]) -> bytes:
+    byte = int(match[1], 16)
+    return bytes((byte,)) if byte in _LETTERS else match[0]
+
+
+def without_dots(path: bytes) -> bytes:
+    """``path`` after RFC 3986 5.2.4, which never climbs above the root."""
+    out: list[bytes] = []
+    segments = path.split(b"/")[1:]
+    for segment in segments:
+        if segment == b"..":
+            if out:
+                out.pop()
+        elif segment != b".":
+            out.append(segment)
+    if segments[-1] in (b".", b".."):
+        out.append(b"")
+    return b"/" + b"/".join(out)
+
+
+_SLASHES = re.compile(rb"[/\\]+")
+
+
+def folded(path: bytes) -> bytes:
+    """``path`` as the most obliging server might read it: for comparing with what is forbidden.
+
+    Every escape is decoded, twice over, runs of slashes and backslashes become one slash,
+    and dot segments go. Never forwarded.
+    """
+    for _ in range(2):
+        if b"%" in path:
+            path = _ANY_OCTET.sub(lambda match: bytes((int(match[1], 16),)), path)
+    return without_dots(_SLASHES.sub(b"/", path).partition(b";")[0])

@@ -1,0 +1,74 @@
+"""The WebSocket opening handshake as the gateway has to understand it (RFC 6455 4)."""
+
+import binascii
+import hashlib
+from base64 import b64decode, b64encode
+
+from daarion_gw.errors import Fault
+
+from .answer import AnswerHead
+from .faults import WireError
+from .fields import list_members, values
+from .request import RequestHead
+
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+
+def wants_websocket(head: RequestHead) -> bool:
+    """Whether the request is a WebSocket's opening handshake.
+
+    Any other upgrade is not ours to offer: then False, and the request goes on without it.
+    Raises `WireError` for a handshake that no server could accept.
+    """
+    fields = head.fields
+    if b"websocket" not in fields.upgrade or b"upgrade" not in fields.connection:
+        return False
+    if head.method != b"GET" or not head.minor or head.has_body:
+        return False
+    if values(fields.kept, b"sec-websocket-version") != [b"13"]:
+        raise WireError(Fault.UPGRADE_REQUIRED, "a WebSocket version other than 13")
+    keys = values(fields.kept, b"sec-websocket-key")
+    if len(keys) != 1 or not _is_key(keys[0]):
+        raise WireError(Fault.MALFORMED, "a Sec-WebSocket-Key that is not 16 bytes in base64")
+    return True
+
+
+def _is_key(key: bytes) -> bool:
+    try:
+        return len(key) == 24 and len(b64decode(key, validate=True)) == 16
+    except binascii.Error:
+        return False
+
+
+def accept_of(key: bytes) -> bytes:
+    """What a server answers to ``key`` (RFC 6455 4.2.2)."""
+    return b64encode(hashlib.sha1(key + _GUID).digest())
+
+
+def agreed_extensions(head: AnswerHead) -> list[bytes]:
+    """The names of the extensions in an upstream's 101, in lower case."""
+    return [
+        member.partition(b";")[0].strip()
+        for value in values(head.kept, b"sec-websocket-extensions")
+        for member in list_members(value)
+    ]
+
+
+def origin_allowed(head: RequestHead, origins: tuple[str, ...] | None) -> bool:
+    """Whether the request's Origin is among ``origins``.
+
+    ``None`` allows all. ``*`` allows any origin, ``same`` the one whose authority is the
+    Host. A client without Origin is no browser: it is allowed.
+    """
+    if origins is None or "*" in origins:
+        return True
+    sent = values(head.fields.kept, b"origin")
+    if not sent:
+        return True
+    if len(sent) > 1:
+        return False
+    origin = sent[0].decode("latin-1").lower()
+    own = head.host.decode("latin-1").lower() if head.host is not None else None
+    if "same" in origins and own is not None and origin.partition("://")[2] == own:
+        return True
+    return origin in (allowed.lower() for allowed in origins)
