@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from daarion_gw.config.settings import Route, RouteOptions, Server, Settings, Timeouts, Upstream
 
-
 _PLAIN = RouteOptions()
 
 

@@ -15,8 +15,8 @@ class UnfitError(ValueError):
     """A value that its setting cannot take.
 
     ``expected`` says what would fit, ``reason`` what is wrong with this value where that is not
-    plain from seeing it, ``suggestion`` what was probably meant. None of the three ever repeats
-    the value: it may be a secret that came out of the environment.
+    plain from seeing it, ``suggestion`` what was probably meant. The value may be a secret that
+    came out of the environment: only ``suggestion`` may repeat it, and is dropped then.
     """
 
     def __init__(
@@ -74,7 +74,8 @@ class ConfigurationError(Exception):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
-def closest(word: str, known: Iterable[str]) -> str | None:
-    """The one of ``known`` that was probably meant by ``word``, or None."""
-    found = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)
-    return found[0] if found else None
+def closest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """The one of ``known`` that was probably meant by ``word``, in whatever case, or None."""
+    names = {name.lower(): name for name in known}
+    found = difflib.get_close_matches(word.lower(), list(names), n=1, cutoff=cutoff)
+    return names[found[0]] if found else None

@@ -1,0 +1,105 @@
+"""The ``daarion-gw`` command: what the operator asks of a configuration.
+
+The gateway itself runs under ``twistd -n daarion-gw``. Exit codes: 0 fine, 1 the checked thing is
+wrong, 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from daarion_gw import __version__
+from daarion_gw.config import defaults
+from daarion_gw.config.load import find_file, load
+from daarion_gw.config.problems import ConfigurationError
+from daarion_gw.config.report import (
+    render_problems,
+    render_routes,
+    render_summary,
+    routes_data,
+)
+from daarion_gw.config.settings import Settings
+
+_config = click.option(
+    "--config",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False),
+    help="The file to read. Without it ./gateway.yaml, then /etc/daarion-gw/gateway.yaml, then "
+    "the default table.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="daarion-gw", message="%(prog)s %(version)s")
+def main() -> None:
+    """Ask the gateway about its configuration.
+
+    The gateway itself is started with "twistd -n daarion-gw".
+    """
+
+
+@main.command()
+@_config
+def check(config: str | None) -> None:
+    """Read the configuration and name every mistake in it.
+
+    Exits with 0 when there is none, with 1 otherwise. Nothing is started or changed, and
+    upstreams are not asked.
+    """
+    click.echo(render_summary(_load(config)), nl=False)
+
+
+@main.command()
+@_config
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def routes(config: str | None, as_json: bool) -> None:
+    """Show the routing table as the configuration makes it.
+
+    PREFIX tells whether the path's prefix is stripped before the request goes on; "exact" is
+    one path and nothing below it. LIMITS names what differs from the defaults. A path with a
+    host before it is for that host only; the longest path wins, and a host beats no host.
+    """
+    settings = _load(config)
+    if as_json:
+        click.echo(json.dumps(routes_data(settings), indent=2, ensure_ascii=False))
+    else:
+        click.echo(render_routes(settings), nl=False)
+
+
+@main.command("stand-in")
+@click.argument("name", type=click.Choice(list(defaults.PORTS)), metavar="NAME")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    help="Where to listen; the service's own port by default, 0 for a free one.",
+)
+def stand_in(name: str, port: int | None) -> None:
+    """Serve a stand-in for the service NAME until stopped.
+
+    It answers in place of a service that is not there yet, so that a stack can be tried whole.
+    NAME is one of microdao-api, microdao-ws, matrix-homeserver, grafana, prometheus, rag-service
+    and notification-service.
+    """
+    # Not above: it brings Twisted and a reactor, which no other sub-command needs.
+    from daarion_gw.demo.stand_in import main as serve
+
+    serve(name, defaults.PORTS[name] if port is None else port)
+
+
+def _load(config: str | None) -> Settings:
+    """The settings, or every mistake on standard error and exit code 1."""
+    cwd = Path.cwd()
+    try:
+        return load(find_file(config, cwd), os.environ, cwd)
+    except ConfigurationError as error:
+        click.echo(render_problems(error), nl=False, err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m daarion_gw")
