@@ -69,7 +69,10 @@ def list_members(value: bytes) -> list[bytes]:
     return [member for member in _LIST_SEPARATOR.split(value.strip(b" \t").lower()) if member]
 
 
-def check_begun(begun: bytes) -> None:
-    """Raise `WireError` when no more bytes could make ``begun`` a valid head or block."""
-    if BARE_LINE_END.search(begun):
+def check_begun(begun: bytes, start: int = 0) -> None:
+    """Raise `WireError` when no more bytes could make ``begun`` a valid head or block.
+
+    What stands before ``start`` was looked at before.
+    """
+    if BARE_LINE_END.search(begun, start):
         raise WireError(Fault.MALFORMED, "a bare CR or LF as line end")

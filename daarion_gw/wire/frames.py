@@ -27,7 +27,7 @@ _DATA: Final = frozenset({1, 2})
 _CONTROL: Final = frozenset({8, 9, 10})
 
 
-class FrameFault(Exception):
+class FrameError(Exception):
     """A frame that must not pass: the close code and what was wrong with it."""
 
     def __init__(self, code: CloseCode, reason: str) -> None:
@@ -63,7 +63,7 @@ class FrameFollower:
         self._message = 0
         self.messages = 0
         self.closed = False
-        self.fault: FrameFault | None = None
+        self.fault: FrameError | None = None
 
     @property
     def between_frames(self) -> bool:
@@ -123,7 +123,7 @@ class FrameFollower:
                 return -1
             self._check_length(second & 0x7F, length)
             self._enter(first, length)
-        except FrameFault as fault:
+        except FrameError as fault:
             self.fault = fault
             return -1
         self._left = length
@@ -133,26 +133,26 @@ class FrameFollower:
         opcode = first & 0x0F
         if second & _MASK != self._mask_bit:
             word = "not masked" if self._mask_bit else "masked"
-            raise FrameFault(CloseCode.PROTOCOL_ERROR, f"a frame that is {word}")
+            raise FrameError(CloseCode.PROTOCOL_ERROR, f"a frame that is {word}")
         if opcode in _CONTROL:
             if not first & _FIN or second & 0x7F > 125:
-                raise FrameFault(CloseCode.PROTOCOL_ERROR, "a control frame in parts or too long")
+                raise FrameError(CloseCode.PROTOCOL_ERROR, "a control frame in parts or too long")
         elif opcode in _DATA:
             if self._in_message:
-                raise FrameFault(CloseCode.PROTOCOL_ERROR, "a message within a message")
+                raise FrameError(CloseCode.PROTOCOL_ERROR, "a message within a message")
         elif opcode != _CONTINUATION:
-            raise FrameFault(CloseCode.PROTOCOL_ERROR, f"a frame of unknown kind {opcode}")
+            raise FrameError(CloseCode.PROTOCOL_ERROR, f"a frame of unknown kind {opcode}")
         elif not self._in_message:
-            raise FrameFault(CloseCode.PROTOCOL_ERROR, "a continuation of nothing")
+            raise FrameError(CloseCode.PROTOCOL_ERROR, "a continuation of nothing")
         if first & _RSV and not self._any_rsv:
             allowed = self._first_rsv if opcode in _DATA else 0
             if first & _RSV & ~allowed:
-                raise FrameFault(CloseCode.PROTOCOL_ERROR, "a reserved bit nobody agreed on")
+                raise FrameError(CloseCode.PROTOCOL_ERROR, "a reserved bit nobody agreed on")
 
     def _check_length(self, short: int, length: int) -> None:
         # RFC 6455 5.2: the shortest form, and never a 64th bit.
         if (short == 126 and length < 126) or (short == 127 and not 0xFFFF < length < 1 << 63):
-            raise FrameFault(CloseCode.PROTOCOL_ERROR, "a length not in its shortest form")
+            raise FrameError(CloseCode.PROTOCOL_ERROR, "a length not in its shortest form")
 
     def _enter(self, first: int, length: int) -> None:
         opcode = first & 0x0F
@@ -161,7 +161,7 @@ class FrameFollower:
             return
         self._message = length if opcode in _DATA else self._message + length
         if self._max_message is not None and self._message > self._max_message:
-            raise FrameFault(
+            raise FrameError(
                 CloseCode.MESSAGE_TOO_BIG, f"a message of more than {self._max_message} bytes"
             )
         self._in_message = not first & _FIN

@@ -43,7 +43,7 @@ class HeadBuffer:
             raise WireError(Fault.TARGET_TOO_LONG, "a request line that does not end")
         if len(data) > self._limits.head:
             raise WireError(Fault.FIELDS_TOO_LARGE, "a head that does not end")
-        check_begun(data[max(0, self._looked_at - 1) :])
+        check_begun(data, self._looked_at)
         self._looked_at = max(0, len(data) - 3)
 
     def take_all(self) -> bytes:
