@@ -1,0 +1,1 @@
+"""The gateway beside its peers, measured in one run. See README.md in this folder."""

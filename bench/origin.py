@@ -1,0 +1,136 @@
+"""What stands behind every proxy: an nginx with static answers, and the sink for uploads.
+
+The nginx writes down, for every request, the fields that a proxy had to add, so that a run can
+prove that each proxy did all of the work for each request.
+"""
+
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.processes import HOST, NGINX_USER, Running, free_port, start
+from bench.raw_client import BrokenError
+
+SMALL = b'{"service":"origin","ok":true,"n":12345}'
+BIG = 100_000_000
+assert len(SMALL) == 40
+
+_LOG_FIELDS = (
+    "status",
+    "uri",
+    "http_host",
+    "http_x_real_ip",
+    "http_x_forwarded_for",
+    "http_x_forwarded_proto",
+    "http_x_forwarded_host",
+    "http_x_request_id",
+)
+
+_CONFIG = """
+{user}
+daemon off;
+worker_processes 1;
+pid origin.pid;
+error_log stderr;
+events {{ worker_connections 4096; }}
+http {{
+    log_format work '{fields}';
+    access_log requests.log work buffer=64k flush=200ms;
+    client_body_temp_path body;
+    keepalive_requests 100000000;
+    sendfile on;
+    server {{
+        listen {host}:{port} backlog=4096;
+        root files;
+        location = /small {{ default_type application/json; return 200 '{small}'; }}
+    }}
+}}
+"""
+
+
+@dataclass
+class Origin:
+    """Where the upstreams are. `port` serves /small and /big, `sink_port` takes uploads."""
+
+    port: int
+    sink_port: int
+    folder: Path
+    running: list[Running]
+    _read: int = 0
+
+    def stop(self) -> None:
+        """End both."""
+        for each in self.running:
+            each.stop()
+
+    def check_requests(self, uri: str, at_least: int, at_most: int, host: str) -> None:
+        """Raise BrokenError unless the log has that many new requests, each with all its fields."""
+        lines = self._new_lines(at_least)
+        if not at_least <= len(lines) <= at_most:
+            raise BrokenError(f"the origin saw {len(lines)} requests, not {at_least} to {at_most}")
+        ids = set()
+        for line in lines:
+            _, path, seen_host, real_ip, chain, proto, forwarded_host, request_id = line.split("\t")
+            done = (
+                path == uri
+                and seen_host == host
+                and real_ip == HOST
+                and chain.split(", ")[-1] == HOST
+                and proto == "http"
+                and forwarded_host == host
+                and len(request_id) >= 8
+            )
+            if not done:
+                raise BrokenError(f"the origin got a request without all its fields: {line!r}")
+            ids.add(request_id)
+        if len(ids) != len(lines):
+            raise BrokenError(f"{len(lines)} requests had {len(ids)} request ids")
+
+    def forget_requests(self) -> None:
+        """Leave out what came so far."""
+        self._new_lines(0, settle=0.5)
+
+    def _new_lines(self, expected: int, settle: float = 0.3) -> list[str]:
+        """Read on in the log until enough lines are there and no more come."""
+        lines: list[str] = []
+        deadline = time.monotonic() + 5
+        quiet_since = time.monotonic()
+        with (self.folder / "requests.log").open() as log:
+            log.seek(self._read)
+            while time.monotonic() < deadline:
+                fresh = [line.rstrip("\n") for line in log.readlines()]
+                lines += fresh
+                if fresh:
+                    quiet_since = time.monotonic()
+                if len(lines) >= expected and time.monotonic() - quiet_since > settle:
+                    break
+                time.sleep(0.02)
+            self._read = log.tell()
+        return lines
+
+
+def start_origin(folder: Path) -> Origin:
+    """Start both; the folder gets the files to serve. Raises NotStartedError."""
+    folder.mkdir()
+    (folder / "files").mkdir()
+    block = os.urandom(1_000_000)
+    with (folder / "files" / "big").open("wb") as big:
+        for _ in range(BIG // len(block)):
+            big.write(block)
+    port, sink_port = free_port(), free_port()
+    config = folder / "origin.conf"
+    config.write_text(
+        _CONFIG.format(
+            fields="\\t".join(f"${name}" for name in _LOG_FIELDS).replace("\\t", "\t"),
+            user=NGINX_USER,
+            host=HOST,
+            port=port,
+            small=SMALL.decode(),
+        )
+    )
+    sink = Path(__file__).with_name("sink.py")
+    running = [start("origin", ["nginx", "-p", str(folder), "-c", str(config)], port, folder)]
+    running.append(start("sink", [sys.executable, str(sink), str(sink_port)], sink_port, folder))
+    return Origin(port, sink_port, folder, running)
