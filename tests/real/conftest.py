@@ -1,4 +1,4 @@
-"""Fixtures for the tests against real servers: the proxy under test and a folder per test module."""
+"""Fixtures for the tests against real servers: the proxy under test, in two scopes."""
 
 import contextlib
 from collections.abc import Callable, Iterator

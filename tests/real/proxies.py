@@ -110,7 +110,7 @@ http {{
 NGINX_LOCATION = """\
     location {path} {{
       proxy_pass http://{server}{target};
-      proxy_http_version 1.1; {buffering}
+      proxy_http_version 1.1; proxy_buffering {buffering}; proxy_request_buffering {buffering};
       client_max_body_size {max_body};
       proxy_set_header Host $http_host;
       proxy_set_header X-Real-IP $remote_addr;
@@ -139,12 +139,14 @@ def nginx_argv(
         if route.get("strip_prefix", True):
             target = f"$rest{number}"
             prefix = re.escape(path.rstrip("/"))
-            maps.append(f'map $request_uri $rest{number} {{ "~^{prefix}(?<r{number}>/.*)$" $r{number}; }}')
+            maps.append(
+                f'map $request_uri $rest{number} {{ "~^{prefix}(?<r{number}>/.*)$" $r{number}; }}'
+            )
         location = NGINX_LOCATION.format(
             path=path,
             server=urlsplit(str(route["to"])).netloc,
             target=target,
-            buffering=f"proxy_buffering {NGINX_BUFFERING}; proxy_request_buffering {NGINX_BUFFERING};",
+            buffering=NGINX_BUFFERING,
             max_body=route.get("max_body", "100M"),
             forwarded_for=forwarded_for,
             read_timeout="86400s",

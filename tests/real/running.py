@@ -116,7 +116,7 @@ class Running:
             raise NeverHappenedError(f"{late}\n--- end of {self.log} ---\n{self.tail()}") from None
 
     def stop(self, seconds: float = 10.0) -> int:
-        """Terminate, then kill; what it started and left behind is killed. Returns the exit code."""
+        """Terminate, then kill, with all that it left behind; the exit code."""
         family = self.family()
         if self.popen.poll() is None:
             self.popen.terminate()
