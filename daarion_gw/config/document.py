@@ -78,10 +78,16 @@ class Document:
             self.problems.append(problem)
 
     def nearest(self, path: KeyPath) -> KeyPath:
-        """The longest beginning of ``path`` that the file has."""
-        while path and path not in self.values:
-            path = path[:-1]
-        return path
+        """The innermost place of the file on the way along ``path``.
+
+        Steps that the file does not have are left out: a short form (``/api/: [URL, URL]``)
+        stands for keys that nobody wrote.
+        """
+        here: KeyPath = ()
+        for part in path:
+            if (*here, part) in self.values:
+                here = (*here, part)
+        return here
 
     def key_text(self, path: KeyPath) -> str:
         """``routes./api/.to[1]``, in the file's own words."""
@@ -127,12 +133,15 @@ def read_document(text: str, file: str, environment: Environment) -> Document:
     except ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         column = error.position - text.rfind("\n", 0, error.position)
-        _not_yaml(document, line, column, f"character U+{ord(str(error.character)):04X}")
+        code = error.character if isinstance(error.character, int) else ord(error.character)
+        _not_yaml(document, line, column, f"the character U+{code:04X} is not allowed")
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        words = (error.context, error.problem)
-        why = ", ".join(word for word in words if word)
+        context = error.context
+        if context and error.context_mark and error.context_mark.line + 1 != line:
+            context += f" that began on line {error.context_mark.line + 1}"
+        why = ", ".join(word for word in (context, error.problem) if word)
         in_flow = "flow" in why and "${" in "".join(text.splitlines()[line - 1 : line])
         _not_yaml(document, line, column, why, _QUOTES if in_flow else None)
     except YAMLError as error:

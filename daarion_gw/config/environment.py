@@ -106,7 +106,7 @@ class Environment:
     def _not_set(self, name: str) -> Fault:
         return Fault(
             f"variable {name} is not set",
-            f"it in the environment or in {DOTENV}, or a default: ${{{name}:-…}}",
+            f"a value in the environment or in {DOTENV}, or a default: ${{{name}:-…}}",
             closest(name, [*self.variables, *self.dotenv], cutoff=0.75),
         )
 

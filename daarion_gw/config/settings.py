@@ -129,8 +129,8 @@ class Route(RouteOptions):
     """One row of the routing table.
 
     ``key``: as the operator wrote it (``/api/``, ``app.example.com/shop/``). ``host``: lower
-    case, or None for any. ``path``: a prefix when it ends in a slash, else one exact path.
-    ``upstream``: a name in ``Settings.upstreams``.
+    case, an IPv6 address without its brackets, None for any. ``path``: a prefix when it ends in
+    a slash, else one exact path. ``upstream``: a name in ``Settings.upstreams``.
     """
 
     key: str
