@@ -115,7 +115,7 @@ def parse_head(head: bytes, method: bytes, limits: Limits) -> AnswerHead:
     answer = AnswerHead(int(match[2]), match[3] or b"", 0 if match[1] == b"0" else 1)
     _read_fields(answer, head, start)
     tokens = answer.connection
-    answer.keep_alive = b"close" not in tokens if answer.minor else b"keep-alive" in tokens
+    answer.keep_alive = b"close" not in tokens and (bool(answer.minor) or b"keep-alive" in tokens)
     answer.framing = _framing(answer, method)
     return answer
 

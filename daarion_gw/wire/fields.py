@@ -26,7 +26,7 @@ def _what_is_wrong(block: bytes) -> str:
     if BARE_LINE_END.search(block):
         return "a bare CR or LF in a field line"
     for line in block.split(b"\r\n"):
-        if line and FIELD_LINE.fullmatch(line + b"\r\n") is None:
+        if FIELD_BLOCK.match(line + b"\r\n") is None:
             break
     if line[:1] in (b" ", b"\t"):
         return "a folded field line"

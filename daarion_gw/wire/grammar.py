@@ -23,9 +23,11 @@ STATUS_LINE = re.compile(rb"HTTP/1\.([0-9]) ([1-5][0-9][0-9])(?: ([\t\x20-\x7e\x
 FIELD_BLOCK = re.compile(rb"(?:" + TOKEN + rb"++:[\t\x20-\x7e\x80-\xff]*+\r\n)*+\Z")
 FIELD_LINE = re.compile(rb"(" + TOKEN + rb"++):[\t ]*+([^\r\n]*+)\r\n")
 
-# RFC 9110 7.2 and RFC 3986 3.2: uri-host [":" port]; userinfo is refused.
+# RFC 9110 7.2 and RFC 3986 3.2: uri-host [":" port]; userinfo is refused, and so is a comma:
+# whoever joins repeated fields would make one Host of two. Group 1 is an IPv6 address.
 AUTHORITY = re.compile(
-    rb"(\[[0-9A-Fa-f:.]++\]|[A-Za-z0-9\-._~!$&'()*+,;=%]++)(?::([0-9]{1,5}+)?)?\Z"
+    rb"(?:\[([0-9A-Fa-f:.]++)\]|(?:[A-Za-z0-9\-._~!$&'()*+;=]|%[0-9A-Fa-f]{2})++)"
+    rb"(?::([0-9]{1,5}+)?)?\Z"
 )
 
 # RFC 9110 8.6, with room for no more than fits a signed 64-bit number.

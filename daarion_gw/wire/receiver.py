@@ -31,6 +31,7 @@ class HeadBuffer:
             self._check_begun()
             return None
         if end + 4 > self._limits.head:
+            self._check_first_line()
             raise WireError(Fault.FIELDS_TOO_LARGE, f"a head of {end + 4} bytes")
         self._looked_at = 0
         self.data = data[end + 4 :]
@@ -38,13 +39,19 @@ class HeadBuffer:
 
     def _check_begun(self) -> None:
         data = self.data
-        line_limit = self._limits.request_line
-        if len(data) > line_limit and data.find(b"\r\n", 0, line_limit + 2) < 0:
-            raise WireError(Fault.TARGET_TOO_LONG, "a request line that does not end")
+        # Behind the place where the first line must have ended it need not be looked for again.
+        if self._looked_at <= self._limits.request_line:
+            self._check_first_line()
         if len(data) > self._limits.head:
             raise WireError(Fault.FIELDS_TOO_LARGE, "a head that does not end")
         check_begun(data, self._looked_at)
         self._looked_at = max(0, len(data) - 3)
+
+    def _check_first_line(self) -> None:
+        # Its CRLF included: the line itself may be as long as the limit.
+        longest = self._limits.request_line + 2
+        if len(self.data) >= longest and self.data.find(b"\r\n", 0, longest) < 0:
+            raise WireError(Fault.TARGET_TOO_LONG, "a first line that does not end")
 
     def take_all(self) -> bytes:
         data, self.data = self.data, b""

@@ -3,6 +3,8 @@
 What comes out keeps the rest of the fields as the bytes they were (``RequestFields.kept``).
 """
 
+import ipaddress
+
 from daarion_gw.errors import Fault
 
 from . import fields as block_of
@@ -114,10 +116,9 @@ class RequestHead:
         self.host = host
         self.fields = fields
         self.chunked = fields.codings is not None
-        if minor:
-            self.keep_alive = b"close" not in fields.connection
-        else:
-            self.keep_alive = b"keep-alive" in fields.connection
+        # RFC 9112 9.3: close wins, and 1.0 has to ask.
+        tokens = fields.connection
+        self.keep_alive = b"close" not in tokens and (bool(minor) or b"keep-alive" in tokens)
 
     @property
     def has_body(self) -> bool:
@@ -250,8 +251,16 @@ def _drop_named(fields: RequestFields) -> None:
 def check_authority(value: bytes) -> None:
     """Raise `WireError` unless ``value`` is uri-host [":" port] (RFC 9110 7.2)."""
     match = AUTHORITY.match(value)
-    if match is None or int(match[2] or 0) > 65535:
+    if match is None or int(match[2] or 0) > 65535 or (match[1] and not _is_ipv6(match[1])):
         raise WireError(Fault.MALFORMED, "a Host that is no valid authority")
+
+
+def _is_ipv6(text: bytes) -> bool:
+    try:
+        ipaddress.IPv6Address(text.decode("ascii"))
+    except ValueError:
+        return False
+    return True
 
 
 def parse_head(head: bytes, limits: Limits, known: "Known") -> RequestHead:
@@ -270,10 +279,11 @@ def parse_head(head: bytes, limits: Limits, known: "Known") -> RequestHead:
     fields = known.fields(head, start, limits)
     minor = 0 if minor_text == b"0" else 1
     host = fields.host
-    if target[:1] != b"/" or method in _NOT_FOR_US:
-        target, host = _other_form(method, target, host)
+    # RFC 9112 3.2: also where an absolute target could stand in for it.
     if host is None and minor:
         raise WireError(Fault.MALFORMED, "no Host field")
+    if target[:1] != b"/" or method in _NOT_FOR_US:
+        target, host = _other_form(method, target, host)
     if fields.codings is not None:
         _check_codings(fields, minor)
     return RequestHead(method, target, minor, host, fields)
