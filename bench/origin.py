@@ -58,6 +58,8 @@ class Origin:
     sink_port: int
     folder: Path
     running: list[Running]
+    # Seconds that the log may take to hold what was asked for.
+    patience: float = 5.0
     _read: int = 0
 
     def stop(self) -> None:
@@ -95,7 +97,7 @@ class Origin:
     def _new_lines(self, expected: int, settle: float = 0.3) -> list[str]:
         """Read on in the log until enough lines are there and no more come."""
         lines: list[str] = []
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + self.patience
         quiet_since = time.monotonic()
         with (self.folder / "requests.log").open() as log:
             log.seek(self._read)

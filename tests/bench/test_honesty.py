@@ -25,7 +25,7 @@ def a_line(number: int, **changed: str) -> str:
 
 def an_origin(folder, lines: list[str]) -> Origin:
     (folder / "requests.log").write_text("".join(lines))
-    return Origin(0, 0, folder, [])
+    return Origin(0, 0, folder, [], patience=0.5)
 
 
 def test_honest_requests_pass(tmp_path):
