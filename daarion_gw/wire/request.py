@@ -118,7 +118,7 @@ class RequestHead:
         self.chunked = fields.codings is not None
         # RFC 9112 9.3: close wins, and 1.0 has to ask.
         tokens = fields.connection
-        self.keep_alive = b"close" not in tokens and (bool(minor) or b"keep-alive" in tokens)
+        self.keep_alive = b"close" not in tokens and (minor == 1 or b"keep-alive" in tokens)
 
     @property
     def has_body(self) -> bool:
