@@ -127,7 +127,10 @@ def read_document(text: str, file: str, environment: Environment) -> Document:
     """The document in ``text``; its ``problems`` hold every mistake of the text itself."""
     document = Document(file)
     try:
-        node = YAML(typ="safe", pure=True).compose(text)
+        yaml = YAML(typ="safe", pure=True)
+        # An anchor that is defined again is good YAML; the later one counts from there on.
+        yaml.composer.warn_double_anchors = False
+        node = yaml.compose(text)
         if node is not None:
             document.tree = _Builder(document, environment).value(node, ())
     except ReaderError as error:

@@ -48,11 +48,22 @@ class AnswerReceiver:
     says whether the connection may carry another request.
     """
 
-    __slots__ = ("_buffer", "_chunks", "_keep_alive", "_known", "_left", "_limits", "_method",
-                 "_sink", "_upgrade", "has_begun", "state")  # fmt: skip
+    __slots__ = (
+        "_buffer",
+        "_chunks",
+        "_keep_alive",
+        "_known",
+        "_left",
+        "_limits",
+        "_method",
+        "_upgrade",
+        "has_begun",
+        "sink",
+        "state",
+    )  # fmt: skip
 
     def __init__(self, sink: AnswerSink, limits: Limits = DEFAULT) -> None:
-        self._sink = sink
+        self.sink = sink
         self._limits = limits
         self._buffer = HeadBuffer(limits)
         self._known = Known()
@@ -87,7 +98,7 @@ class AnswerReceiver:
         if state is Awaiting.CLOSE:
             self.state = Awaiting.NOTHING
             self._keep_alive = False
-            self._sink.answer_ended(b"")
+            self.sink.answer_ended(b"")
         elif state in (Awaiting.HEAD, Awaiting.LENGTH, Awaiting.CHUNKS):
             self._break("the connection was closed before the end of the answer")
 
@@ -127,15 +138,15 @@ class AnswerReceiver:
             rest = buffer.take_all()
             if rest:
                 self._excess(rest)
-            self._sink.answer_received(answer)
-            self._sink.answer_ended(b"")
+            self.sink.answer_received(answer)
+            self.sink.answer_ended(b"")
             return b""
         self.state = state
         if state is Awaiting.LENGTH:
             self._left = answer.content_length or 0
         elif state is Awaiting.CHUNKS:
             self._chunks = ChunkedReader(self._limits)
-        self._sink.answer_received(answer)
+        self.sink.answer_received(answer)
         return buffer.take_all()
 
     def _informational(self, answer: AnswerHead) -> bytes:
@@ -144,24 +155,24 @@ class AnswerReceiver:
                 self._break("101 to a request that asked for no upgrade")
                 return b""
             self.state = Awaiting.SWITCHED
-            self._sink.answer_received(answer)
+            self.sink.answer_received(answer)
             return b""
-        self._sink.informational_received(answer)
+        self.sink.informational_received(answer)
         return self._buffer.take_all() if self.state is Awaiting.HEAD else b""
 
     def _length(self, data: bytes) -> bytes:
         left = self._left - len(data)
         if left > 0:
             self._left = left
-            self._sink.answer_body_received(data)
+            self.sink.answer_body_received(data)
             return b""
         self._left = 0
         self.state = Awaiting.NOTHING
         if left:
             self._excess(data)
             data = data[:left]
-        self._sink.answer_body_received(data)
-        self._sink.answer_ended(b"")
+        self.sink.answer_body_received(data)
+        self.sink.answer_ended(b"")
         return b""
 
     def _chunked(self, data: bytes) -> bytes:
@@ -178,13 +189,13 @@ class AnswerReceiver:
             if rest:
                 self._excess(rest)
         if payload:
-            self._sink.answer_body_received(payload)
+            self.sink.answer_body_received(payload)
         if rest is not None:
-            self._sink.answer_ended(chunks.trailers)
+            self.sink.answer_ended(chunks.trailers)
         return b""
 
     def _until_close(self, data: bytes) -> bytes:
-        self._sink.answer_body_received(data)
+        self.sink.answer_body_received(data)
         return b""
 
     def _switched(self, data: bytes) -> bytes:
@@ -195,7 +206,7 @@ class AnswerReceiver:
         self.state = Awaiting.BROKEN
         self._keep_alive = False
         self._buffer.take_all()
-        self._sink.answer_broken(detail)
+        self.sink.answer_broken(detail)
 
     _READ = {  # noqa: RUF012
         Awaiting.NOTHING: _excess,

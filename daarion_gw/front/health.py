@@ -1,0 +1,16 @@
+"""``/healthz``: the gateway itself is there. Says nothing about what is behind it."""
+
+from typing import Any
+
+from twisted.web.resource import Resource
+
+
+class Health(Resource):
+    """200, ``text/plain``, ``OK`` (SPEC.md section 2)."""
+
+    isLeaf = True
+
+    def render_GET(self, request: Any) -> bytes:
+        request.setHeader(b"Content-Type", b"text/plain")
+        request.setHeader(b"Cache-Control", b"no-store")
+        return b"OK"

@@ -1,0 +1,83 @@
+"""Where clients come in: Twisted endpoint strings, and what to say when one can't be used."""
+
+import errno
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from twisted.internet import endpoints
+from twisted.internet.error import CannotListenError
+
+
+class ListenError(Exception):
+    """A listener that cannot be: the message says which, why, and what to do."""
+
+
+def endpoint(reactor: Any, description: str) -> Any:
+    """The endpoint of a Twisted server endpoint string; raises `ListenError`."""
+    try:
+        return endpoints.serverFromString(reactor, description)
+    except Exception as error:
+        # Twisted's parsers and plugins raise what they like: ValueError, KeyError, OSError,
+        # OpenSSL's own. All mean that the string, or a file it names, is not usable.
+        raise ListenError(
+            f"cannot listen on {description!r}: {_plain(error)}; a listener looks like tcp:8080 "
+            "or ssl:443:privateKey=certs/key.pem:certKey=certs/cert.pem"
+        ) from error
+
+
+def _plain(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError | PermissionError):
+        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, TypeError):
+        # The wrong arguments for a kind of endpoint: Python names a private function of Twisted.
+        return re.sub(r"^\S*_parse\w+\(\)", "this kind of listener", str(error))
+    return str(error) or type(error).__name__
+
+
+def explain(description: str, error: CannotListenError) -> ListenError:
+    """Why the system refused a listener, and who has the port if that can be known."""
+    number = getattr(error.socketError, "errno", None)
+    place = f"{error.interface or '*'}:{error.port}"
+    if number == errno.EADDRINUSE:
+        owner = owner_of(error.port) if isinstance(error.port, int) else None
+        who = f" by {owner}" if owner else ""
+        reason = f"the port is in use{who}; end it or choose another port"
+    elif number == errno.EACCES:
+        reason = "ports below 1024 need the capability CAP_NET_BIND_SERVICE (or root)"
+    elif number == errno.EADDRNOTAVAIL:
+        reason = "this machine has no such address"
+    else:
+        reason = str(error.socketError)
+    return ListenError(f"cannot listen on {description!r} ({place}): {reason}")
+
+
+_LISTENING = "0A"
+
+
+def owner_of(port: int) -> str | None:
+    """``name (pid 123)`` of the process that listens on ``port``, where /proc tells."""
+    inodes = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        try:
+            lines = Path(table).read_text().splitlines()[1:]
+        except OSError:
+            continue
+        for line in lines:
+            columns = line.split()
+            if columns[3] == _LISTENING and int(columns[1].rpartition(":")[2], 16) == port:
+                inodes.add(f"socket:[{columns[9]}]")
+    return _process_with(inodes) if inodes else None
+
+
+def _process_with(sockets: set[str]) -> str | None:
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if any(os.readlink(entry) in sockets for entry in (process / "fd").iterdir()):
+                name = (process / "comm").read_text().strip()
+                return f"{name} (pid {process.name})"
+        except OSError:
+            # Another user's process, or one that has just ended.
+            continue
+    return None

@@ -1,0 +1,359 @@
+"""What is decided about a request before anything is done for it, and what all exchanges share.
+
+head → route: refusals that need no upstream, the gateway's own answers, and whom the request
+goes to. Everything here that a reload replaces is one reference (`Reception.root`).
+"""
+
+import os
+import time
+from collections.abc import Callable
+from email.utils import formatdate
+from itertools import count
+from typing import Any
+
+from twisted.internet.address import UNIXAddress
+from twisted.logger import Logger
+
+from daarion_gw.config.settings import Gateway
+from daarion_gw.errors import Fault
+from daarion_gw.net.sweep import Sweep
+from daarion_gw.observe.access_log import AccessLog
+from daarion_gw.observe.counters import Counters
+from daarion_gw.wire.answer import AnswerHead, Framing
+from daarion_gw.wire.client import Peer, Trust, believed_request_id, plain_address
+from daarion_gw.wire.faults import WireError
+from daarion_gw.wire.passage import PSEUDONYM, SECURITY_LINES
+from daarion_gw.wire.request import RequestFields, RequestHead
+from daarion_gw.wire.target import path_of
+from daarion_gw.wire.upgrade import origin_allowed, wants_websocket
+
+from .error_page import render, wants_html
+from .exchange import Exchange
+from .http1 import HTTP1Connection
+from .records import entry_of, entry_of_refusal
+from .relay import Relay, open_relay
+from .rendering import Rendering
+from .tree import Miss, ProxyResource, Root
+
+_HINTS = {
+    Fault.UPSTREAM_REFUSED: "Is the service running, and does it listen on this address?",
+    Fault.UPSTREAM_UNRESOLVED: "Is the service's name spelt right, and is its container up?",
+    Fault.UPSTREAM_BROKE: "The service's own log says why it ended the connection.",
+    Fault.UPSTREAM_NONSENSE: "The service's answer breaks the rules of HTTP; see its own log.",
+    Fault.UPSTREAM_CONNECT_TIMEOUT: "Is the address right, and does a firewall let it through?",
+    Fault.UPSTREAM_TIMEOUT: "If the service needs this long, raise timeouts of this route.",
+    Fault.BODY_TOO_LARGE: "If bodies of this size are meant, raise max_body of this route.",
+    Fault.NOT_FOUND: "`daarion-gw routes` lists the routes there are.",
+    Fault.LOOP: "The upstream of this route leads back to the gateway.",
+}
+
+
+class Reception:
+    """One per gateway: every client connection asks it."""
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        reactor: Any,
+        gateway: Gateway,
+        root: Root,
+        counters: Counters,
+        access_log: AccessLog,
+        sweep: Sweep,
+        instance: bytes,
+        site: Any,
+    ) -> None:
+        self.reactor = reactor
+        self.root = root
+        self.counters = counters
+        self.sweep = sweep
+        self.site = site
+        self.connections: set[HTTP1Connection] = set()
+        self.relays: set[Relay] = set()
+        self.is_draining = False
+        self.head_timeout = gateway.head_timeout
+        self.keep_alive = gateway.keep_alive
+        self.send_timeout = 60.0
+        self._trust = Trust(gateway.trusted_proxies)
+        self._access_log = access_log
+        self._logs = gateway.access_log.format != "off"
+        self._loop_mark = b"%b (%b)" % (PSEUDONYM, instance)
+        # Unique without asking for randomness each time: a prefix per process, and a count.
+        self._id_prefix = os.urandom(6).hex().encode() + b"-"
+        self._id_count = count(1)
+        self._date = (0, b"")
+        self._when_idle: Callable[[], None] | None = None
+
+    # connections
+
+    def peer_of(self, transport: Any, is_secure: bool) -> Peer:
+        """Who is at the other end; one at the end of a UNIX socket is on this machine."""
+        scheme = b"https" if is_secure else b"http"
+        address = transport.getPeer()
+        if isinstance(address, UNIXAddress):
+            return Peer(b"127.0.0.1", self._trust, scheme, trusted=True)
+        return Peer(plain_address(address.host), self._trust, scheme)
+
+    def connection_opened(self, near: HTTP1Connection) -> None:
+        front = self.counters.front
+        front.connections_accepted += 1
+        front.connections_open += 1
+        self.connections.add(near)
+        self.sweep.watched.add(near)
+
+    def connection_closed(self, near: HTTP1Connection) -> None:
+        self.counters.front.connections_open -= 1
+        self.connections.discard(near)
+        self.sweep.watched.discard(near)
+        if self._when_idle is not None and not self.connections:
+            call, self._when_idle = self._when_idle, None
+            call()
+
+    def drain(self, when_idle: Callable[[], None]) -> None:
+        """No request after the ones at hand; call ``when_idle`` when the last one is done."""
+        self.is_draining = True
+        for near in tuple(self.connections):
+            near.no_keep_alive()
+            if near.is_idle:
+                near.close()
+        for relay in tuple(self.relays):
+            relay.go_away()
+        if self.connections:
+            self._when_idle = when_idle
+        else:
+            when_idle()
+
+    def cut_all(self) -> None:
+        """The time for draining is over."""
+        for near in tuple(self.connections):
+            near.transport.abortConnection()
+
+    # head → route
+
+    def receive(self, near: HTTP1Connection, head: RequestHead) -> None:
+        """Decide about one request; afterwards somebody has it, or it is answered."""
+        fields = head.fields
+        request_id = believed_request_id(near.peer, fields.request_id) or (
+            b"%b%08x" % (self._id_prefix, next(self._id_count))
+        )
+        if fields.expect is not None and head.minor and fields.expect != b"100-continue":
+            self._refuse(near, head, request_id, Fault.EXPECTATION_FAILED, "an unknown expectation")
+            return
+        if head.method == b"OPTIONS" and (head.target == b"*" or self._is_last_hop(fields)):
+            self._answer(near, head, request_id, 204, b"No Content", _ALLOW)
+            return
+        if self._loop_mark in fields.kept:
+            self._refuse(
+                near, head, request_id, Fault.LOOP, "this gateway sent this request itself"
+            )
+            return
+        found = self.root.find(head.host, head.target)
+        if type(found) is ProxyResource:
+            self._proxy(near, head, request_id, found)
+        elif isinstance(found, Miss):
+            self._miss(near, head, request_id, found)
+        else:
+            self._render(near, head, request_id)
+
+    @staticmethod
+    def _is_last_hop(fields: RequestFields) -> bool:
+        hops = fields.max_forwards
+        return hops is not None and hops.isdigit() and not int(hops[:18])
+
+    def _proxy(
+        self, near: HTTP1Connection, head: RequestHead, request_id: bytes, proxy: ProxyResource
+    ) -> None:
+        route = proxy.route
+        length = head.fields.content_length
+        refusal: tuple[Fault, str] | None = None
+        upgrade = False
+        if proxy.max_body and length is not None and length > proxy.max_body:
+            refusal = (Fault.BODY_TOO_LARGE, f"a body of {length} bytes; {proxy.max_body} may pass")
+        elif proxy.is_denied(path_of(head.target)):
+            refusal = (Fault.NOT_FOUND, f"route {route.key} keeps this path shut")
+        elif head.fields.upgrade:
+            try:
+                upgrade = wants_websocket(head)
+            except WireError as error:
+                refusal = (error.fault, error.detail)
+            if upgrade and not origin_allowed(head, route.websocket.origins):
+                refusal = (Fault.ORIGIN_NOT_ALLOWED, "its Origin is none of the route's origins")
+        if refusal is not None:
+            self._refuse(near, head, request_id, *refusal, proxy=proxy)
+            return
+        exchange = Exchange(self, near, proxy, head, request_id, upgrade)
+        near.conversation = exchange
+        exchange.begin()
+
+    def _render(self, near: HTTP1Connection, head: RequestHead, request_id: bytes) -> None:
+        length = head.fields.content_length
+        limit = self.render_limit
+        if length is not None and length > limit:
+            detail = f"a body of {length} bytes; {limit} may come"
+            self._refuse(near, head, request_id, Fault.BODY_TOO_LARGE, detail)
+            return
+        rendering = Rendering(self, near, head, request_id, limit)
+        near.conversation = rendering
+        rendering.begin()
+
+    # What a resource of Twisted Web may be sent; it stores it (SPEC.md section 2).
+    render_limit = 100 * 1024 * 1024
+
+    def _miss(
+        self, near: HTTP1Connection, head: RequestHead, request_id: bytes, miss: Miss
+    ) -> None:
+        if miss is Miss.SLASH:
+            path, mark, query = head.target.partition(b"?")
+            # 301 lets a client turn POST into GET (RFC 9110 15.4.2); 308 does not.
+            safe = head.method in (b"GET", b"HEAD")
+            status, reason = (301, b"Moved Permanently") if safe else (308, b"Permanent Redirect")
+            location = b"Location: %b/%b%b\r\n" % (path, mark, query)
+            self._answer(near, head, request_id, status, reason, location)
+        elif miss is Miss.AMBIGUOUS:
+            detail = "as it came and as it reads, the path leads to two different routes"
+            self._refuse(near, head, request_id, Fault.AMBIGUOUS_PATH, detail)
+        else:
+            self._refuse(near, head, request_id, Fault.NOT_FOUND, "no route leads there")
+
+    # answers of the gateway's own
+
+    def refuse_early(self, near: HTTP1Connection, error: WireError) -> None:
+        """Refuse what has not become a request: there is no head to go by."""
+        head = RequestHead(b"", b"", 1, None, RequestFields(b""))
+        near.head = head
+        near.no_keep_alive()
+        request_id = b"%b%08x" % (self._id_prefix, next(self._id_count))
+        self._refuse(near, head, request_id, error.fault, error.detail)
+
+    def _refuse(
+        self,
+        near: HTTP1Connection,
+        head: RequestHead,
+        request_id: bytes,
+        fault: Fault,
+        detail: str,
+        proxy: ProxyResource | None = None,
+    ) -> None:
+        if proxy is None:
+            self.counters.front.refuse(fault.status)
+        else:
+            proxy.counters.requests += 1
+            proxy.counters.answers[fault.status // 100] += 1
+            proxy.counters.failed(fault.name)
+        if fault in _CLOSING:
+            near.no_keep_alive()
+        sent = self.send_refusal(near, head, request_id, fault, detail)
+        if self._logs and (proxy is None or proxy.route.access_log):
+            self._access_log.write(
+                entry_of_refusal(near.peer, head, request_id, fault.status, sent, fault.name, proxy)
+            )
+        near.end()
+
+    def answer_refusal(
+        self, near: HTTP1Connection, head: RequestHead, request_id: bytes, fault: Fault,
+        exchange: Exchange,
+    ) -> int:  # fmt: skip
+        """Send an exchange's refusal; give the size of its body in bytes."""
+        if fault.blame == "upstream":
+            self._log.warn(
+                "{request_id}: {detail}", request_id=request_id.decode(), detail=exchange.detail
+            )
+        detail = f"route {exchange.proxy.route.key}: {exchange.detail}"
+        return self.send_refusal(near, head, request_id, fault, detail)
+
+    def send_refusal(
+        self, near: HTTP1Connection, head: RequestHead, request_id: bytes, fault: Fault, detail: str
+    ) -> int:
+        """Head and body of a refusal in the form that the client asked for; the body's size."""
+        told = near.peer.trusted
+        content_type, body = render(
+            fault.status,
+            fault.title,
+            request_id.decode("ascii"),
+            detail if told else None,
+            _HINTS.get(fault) if told else None,
+            wants_html(head.value(b"accept")),
+        )
+        extra = b""
+        if fault.status == 503:
+            extra = b"Retry-After: 1\r\n"
+        elif fault is Fault.UPGRADE_REQUIRED:
+            extra = b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        elif fault is Fault.METHOD_NOT_ALLOWED:
+            extra = _ALLOW
+        block = b"%bContent-Type: %b\r\nCache-Control: no-store\r\n%b" % (
+            self._own_lines(request_id), content_type, extra,
+        )  # fmt: skip
+        near.send_head(fault.status, fault.title.encode(), block, Framing.LENGTH, len(body))
+        if head.method == b"HEAD":
+            return 0
+        near.send_body(body)
+        return len(body)
+
+    def _answer(
+        self, near: HTTP1Connection, head: RequestHead, request_id: bytes, status: int,
+        reason: bytes, lines: bytes,
+    ) -> None:  # fmt: skip
+        """An answer of the gateway's own, without a body."""
+        length = None if status == 204 else 0
+        block = self._own_lines(request_id) + lines
+        near.send_head(status, reason, block, Framing.NONE, length)
+        if self._logs:
+            self._access_log.write(
+                entry_of_refusal(near.peer, head, request_id, status, 0, "", None)
+            )
+        near.end()
+
+    def _own_lines(self, request_id: bytes) -> bytes:
+        return b"%b%bX-Request-Id: %b\r\n" % (self.date_line(), SECURITY_LINES[0], request_id)
+
+    def date_line(self) -> bytes:
+        """The Date field of this second."""
+        now = int(time.time())
+        if self._date[0] != now:
+            self._date = (now, b"Date: %b\r\n" % formatdate(now, usegmt=True).encode("ascii"))
+        return self._date[1]
+
+    # finish
+
+    def finished(self, exchange: Exchange, seconds: float) -> None:
+        if self._logs and exchange.proxy.route.access_log:
+            self._access_log.write(entry_of(exchange, seconds))
+
+    def rendered(self, rendering: Rendering, seconds: float) -> None:
+        """A resource of Twisted Web has answered; the health check is never logged."""
+        if self._logs and path_of(rendering.head.target) != b"/healthz":
+            head = rendering.head
+            self._access_log.write(
+                entry_of_refusal(
+                    rendering.near.peer,
+                    head,
+                    rendering.request_id,
+                    rendering.status,
+                    rendering.sent,
+                    "",
+                    None,
+                    seconds,
+                )  # fmt: skip
+            )
+
+    def relay(self, exchange: Exchange, head: AnswerHead) -> str | None:
+        """Make a WebSocket of an exchange whose upstream agreed; else say what is wrong."""
+        return open_relay(self, exchange, head)
+
+
+_ALLOW = b"Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"
+_CLOSING = frozenset(
+    {
+        Fault.MALFORMED,
+        Fault.HEAD_TOO_SLOW,
+        Fault.BODY_TOO_LARGE,
+        Fault.TARGET_TOO_LONG,
+        Fault.FIELDS_TOO_LARGE,
+        Fault.EXPECTATION_FAILED,
+        Fault.METHOD_NOT_ALLOWED,
+        Fault.CODING_NOT_IMPLEMENTED,
+        Fault.VERSION_NOT_SUPPORTED,
+    }
+)

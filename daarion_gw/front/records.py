@@ -1,0 +1,73 @@
+"""Exchanges as lines of the access log. Made only where a log is kept."""
+
+import time
+from typing import TYPE_CHECKING
+
+from daarion_gw.observe.access_log import Entry
+from daarion_gw.wire.client import Peer
+from daarion_gw.wire.request import RequestHead
+
+if TYPE_CHECKING:
+    from .exchange import Exchange
+    from .tree import ProxyResource
+
+
+def _version(head: RequestHead) -> bytes:
+    return b"HTTP/1.1" if head.minor else b"HTTP/1.0"
+
+
+def entry_of(exchange: "Exchange", seconds: float) -> Entry:
+    """The entry of an exchange that ended ``seconds`` after it began."""
+    head = exchange.head
+    route = exchange.proxy.route
+    return Entry(
+        when=time.time() - seconds,
+        client=exchange.forwarded.origin.client.decode("ascii"),
+        method=head.method,
+        target=head.target,
+        version=_version(head),
+        status=exchange.status,
+        bytes_sent=exchange.sent,
+        bytes_received=exchange.received,
+        duration=seconds,
+        request_id=exchange.request_id,
+        route=route.key,
+        upstream=route.upstream,
+        server=exchange.server,
+        host=head.host or b"",
+        referer=head.value(b"referer") or b"",
+        user_agent=head.value(b"user-agent") or b"",
+        fault=exchange.fault.name if exchange.fault is not None else "",
+    )
+
+
+def entry_of_refusal(
+    peer: Peer,
+    head: RequestHead,
+    request_id: bytes,
+    status: int,
+    sent: int,
+    fault: str,
+    proxy: "ProxyResource | None",
+    seconds: float = 0.0,
+) -> Entry:
+    """The entry of an answer that the gateway gave by itself."""
+    return Entry(
+        when=time.time() - seconds,
+        client=peer.address.decode("ascii"),
+        method=head.method,
+        target=head.target,
+        version=_version(head),
+        status=status,
+        bytes_sent=sent,
+        bytes_received=0,
+        duration=seconds,
+        request_id=request_id,
+        route=proxy.route.key if proxy is not None else "",
+        upstream=proxy.route.upstream if proxy is not None else "",
+        server="",
+        host=head.host or b"",
+        referer=head.value(b"referer") or b"",
+        user_agent=head.value(b"user-agent") or b"",
+        fault=fault,
+    )

@@ -1,0 +1,426 @@
+"""The WebSocket relay: the only module of the data path that knows Autobahn.
+
+The upstream's handshake came first, as an exchange. Here Autobahn checks both handshakes and
+answers the client's; from then on frames are followed by their headers and passed on as they
+are. What the gateway says itself (pings, closes) is Autobahn's, between two frames.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import txaio
+from autobahn.twisted.websocket import (
+    WebSocketClientFactory,
+    WebSocketClientProtocol,
+    WebSocketServerFactory,
+    WebSocketServerProtocol,
+)
+from twisted.python.failure import Failure
+
+from daarion_gw.net.sweep import NEVER
+from daarion_gw.net.transport import backlog
+from daarion_gw.wire.answer import AnswerHead
+from daarion_gw.wire.fields import pairs, values, without
+from daarion_gw.wire.frames import CloseCode, FrameFollower
+from daarion_gw.wire.passage import answer_block
+from daarion_gw.wire.upgrade import agreed_extensions
+
+if TYPE_CHECKING:
+    from .exchange import Exchange
+    from .reception import Reception
+
+txaio.use_twisted()
+
+# What Autobahn writes itself into its 101.
+_AUTOBAHNS_OWN = frozenset({b"sec-websocket-accept", b"sec-websocket-protocol", b"server"})
+# How long a side may take to answer a close of ours, and to take what is left (seconds).
+_CLOSE_WITHIN = 5.0
+
+
+class _Side:
+    """One side of a relay: what Twisted and Autobahn call on it.
+
+    ``other`` is the side that this one's bytes go to; ``follower`` looks at their frames.
+    """
+
+    relay: "Relay"
+    other: Any
+    follower: FrameFollower
+    transport: Any
+    word: str
+    factory: Any
+    is_gone = False
+
+    def adopt(self, relay: "Relay", transport: Any, factory: Any) -> None:
+        """Take over a connection that is up already."""
+        self.relay = relay
+        self.factory = factory
+        self.transport = transport
+        self.connectionMade()  # type: ignore[attr-defined]
+
+    def open(self, other: Any, follower: FrameFollower) -> None:
+        """The handshake is done: from here on the bytes are frames."""
+        self.other = other
+        self.follower = follower
+        self._handshake = False
+
+    _handshake = True
+
+    def dataReceived(self, data: bytes) -> None:
+        relay = self.relay
+        relay.is_active = True
+        if self._handshake:
+            super().dataReceived(data)  # type: ignore[misc]
+            return
+        if relay.is_closing:
+            return
+        follower = self.follower
+        passing = follower.follow(data)
+        if passing:
+            relay.count(self, len(passing))
+            self.other.transport.write(passing)
+        if follower.fault is not None:
+            relay.close(follower.fault.code, follower.fault.reason)
+
+    def connectionLost(self, reason: Failure) -> None:
+        if not self.is_gone:
+            self.is_gone = True
+            super().connectionLost(reason)  # type: ignore[misc]
+            self.relay.side_lost(self)
+
+    def pauseProducing(self) -> None:
+        """This side's transport is full: the other side is not read."""
+        self.relay.blocked(self, True)
+        self.other.transport.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        self.relay.blocked(self, False)
+        if not self.other.is_gone:
+            self.other.transport.resumeProducing()
+
+    def unregisterProducer(self) -> None:
+        if not self.is_gone:
+            self.transport.unregisterProducer()
+
+    def end(self, code: int, reason: str) -> None:
+        """Close this side, with a close frame where one may stand."""
+        if self.is_gone:
+            return
+        self.transport.resumeProducing()
+        sender = self.other.follower
+        if sender.between_frames and not sender.closed:
+            self.sendCloseFrame(code, reason.encode()[:120])  # type: ignore[attr-defined]
+            self.finish_writing()
+        elif sender.closed:
+            self.finish_writing()
+        else:
+            # In the middle of a message of the other side: no frame of ours can be told
+            # from its bytes, only the cut is understood.
+            self.transport.abortConnection()
+
+    def finish_writing(self) -> None:
+        self.unregisterProducer()
+        self.transport.loseConnection()
+
+
+class NearSide(_Side, WebSocketServerProtocol):
+    """The client's side: Autobahn's server."""
+
+    word = "client"
+    answer: tuple[str | None, dict[str, list[str]]]
+
+    def onConnect(self, request: Any) -> tuple[str | None, dict[str, list[str]]]:
+        # The upstream has agreed already: its subprotocol and its extensions hold.
+        return self.answer
+
+    def _closeConnection(self, abort: bool = False) -> None:
+        self.relay.finish("the client's WebSocket was dropped")
+
+
+class FarSide(_Side, WebSocketClientProtocol):
+    """The upstream's side: Autobahn's client."""
+
+    word = "upstream"
+
+    def startHandshake(self) -> None:
+        # The exchange has sent the request, with the client's own key.
+        pass
+
+    def _closeConnection(self, abort: bool = False) -> None:
+        self.relay.finish("the upstream's WebSocket was dropped")
+
+
+class _Factories:
+    """Autobahn keeps options with factories; none of ours differ between connections."""
+
+    def __init__(self, reactor: Any) -> None:
+        self.near = WebSocketServerFactory(reactor=reactor, server="")
+        self.near.setProtocolOptions(openHandshakeTimeout=0, closeHandshakeTimeout=0,
+                                     autoPingInterval=0, utf8validateIncoming=False)  # fmt: skip
+        self.far = WebSocketClientFactory(reactor=reactor, useragent="")
+        self.far.setProtocolOptions(openHandshakeTimeout=0, closeHandshakeTimeout=0,
+                                    serverConnectionDropTimeout=0,
+                                    autoPingInterval=0, utf8validateIncoming=False)  # fmt: skip
+
+
+_factories: _Factories | None = None
+
+
+def _factories_for(reactor: Any) -> _Factories:
+    global _factories
+    if _factories is None:
+        _factories = _Factories(reactor)
+    return _factories
+
+
+def open_relay(reception: "Reception", exchange: "Exchange", head: AnswerHead) -> str | None:
+    """Make a relay of an exchange that the upstream answered with 101.
+
+    Gives None when both sides are open, else what was wrong with the upstream's handshake;
+    then nothing was sent to the client.
+    """
+    return Relay(reception, exchange).open(head)
+
+
+class Relay:
+    """Two sides and what both together must keep to: idle time, pings, the end."""
+
+    def __init__(self, reception: "Reception", exchange: "Exchange") -> None:
+        self.reception = reception
+        self.exchange = exchange
+        self.near = NearSide()
+        self.far = FarSide()
+        self.deadline = NEVER
+        # Set by each piece of data, taken back by the sweep: no clock is read per frame.
+        self.is_active = False
+        self.is_closing = False
+        options = exchange.proxy.route.websocket
+        self._idle_timeout = options.idle_timeout
+        self._ping_interval = options.ping_interval
+        self._max_message = options.max_message_size
+        self._blocked: set[Any] = set()
+        self._idle_until = NEVER
+
+    def open(self, head: AnswerHead) -> str | None:
+        exchange = self.exchange
+        connection = exchange.far
+        assert connection is not None
+        request = exchange.head
+        near, far = self.near, self.far
+        factories = _factories_for(self.reception.reactor)
+        far.adopt(self, connection.transport, factories.far)
+        far.websocket_key = values(request.fields.kept, b"sec-websocket-key")[0]
+        offered = _subprotocols(request.fields.kept)
+        far.factory = _Offering(factories.far, offered)
+        far.is_gone = True
+        far.dataReceived(_handshake_answer(head))
+        far.is_gone = False
+        if far.state != far.STATE_OPEN:
+            return f"sent a 101 that is no WebSocket handshake ({far.wasNotCleanReason})"
+        extensions = agreed_extensions(head)
+        if wrong := _not_offered(extensions, request.fields.kept):
+            return f"sent a 101 with the extension {wrong} that was not offered"
+        self._switch(head, extensions, near, far)
+        return None
+
+    def _switch(
+        self, head: AnswerHead, extensions: list[bytes], near: NearSide, far: FarSide
+    ) -> None:
+        exchange = self.exchange
+        connection, shell = exchange.far, exchange.near
+        assert connection is not None
+        near.open(far, FrameFollower(True, extensions, self._max_message))
+        far.open(near, FrameFollower(False, extensions, self._max_message))
+        near._handshake = True
+        late = connection.receiver.detach()
+        connection.hand_over(far)
+        early = shell.switch(near)
+        shell.transport.resumeProducing()
+        near.answer = (far.websocket_protocol_in_use, self._fields(head))
+        near.adopt(self, shell.transport, _factories_for(self.reception.reactor).near)
+        WebSocketServerProtocol.dataReceived(near, _handshake_request(exchange))
+        near._handshake = False
+        counters = exchange.proxy.counters
+        counters.websockets_opened += 1
+        counters.websockets_open += 1
+        self.reception.relays.add(self)
+        self.reception.sweep.watched.add(self)
+        self._rest()
+        if late:
+            far.dataReceived(late)
+        if early:
+            near.dataReceived(early)
+
+    def _fields(self, head: AnswerHead) -> dict[str, list[str]]:
+        """The upstream's fields for the client's 101, but those that Autobahn writes."""
+        exchange = self.exchange
+        block = answer_block(head, exchange.passage, exchange.head)
+        found: dict[str, list[str]] = {}
+        for name, value in pairs(without(block, _AUTOBAHNS_OWN.__contains__)):
+            found.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
+        found["X-Request-Id"] = [exchange.request_id.decode("ascii")]
+        return found
+
+    # what both sides tell
+
+    def count(self, side: Any, size: int) -> None:
+        """``size`` bytes came from ``side`` and passed."""
+        if side is self.near:
+            self.exchange.received += size
+        else:
+            self.exchange.sent += size
+
+    def blocked(self, side: Any, is_full: bool) -> None:
+        if is_full:
+            self._blocked.add(side)
+            self._last_backlog = -1
+            self.deadline = min(self.deadline, self._soon())
+        else:
+            self._blocked.discard(side)
+
+    def _soon(self) -> float:
+        return self.reception.sweep.now + (self.exchange.proxy.timeouts.send or NEVER)
+
+    def side_lost(self, side: Any) -> None:
+        """One TCP connection ended: the other side is told with the fitting code."""
+        other = side.other if hasattr(side, "other") else None
+        if self.is_closing or other is None or side.follower.closed:
+            # It closed properly, or we told it to: what it said last was passed on.
+            self.finish(f"the {side.word} closed")
+            return
+        code = CloseCode.GOING_AWAY if side is self.near else CloseCode.INTERNAL_ERROR
+        self.is_closing = True
+        other.end(code, f"the {side.word} went away")
+        self.finish(f"the {side.word} went away without a close")
+
+    def close(self, code: int, reason: str) -> None:
+        """Close both sides with ``code``."""
+        if self.is_closing:
+            return
+        self.is_closing = True
+        self.near.end(code, reason)
+        self.far.end(code, reason)
+        self.finish(reason)
+
+    def go_away(self) -> None:
+        """The gateway stops."""
+        self.close(CloseCode.GOING_AWAY, "the gateway is going away")
+
+    def finish(self, detail: str) -> None:
+        """Exactly once: end what is left of both connections, count, log."""
+        if self not in self.reception.relays:
+            return
+        self.is_closing = True
+        self.reception.relays.discard(self)
+        for side in (self.near, self.far):
+            if not side.is_gone:
+                side.finish_writing()
+        self.deadline = self.reception.sweep.now + _CLOSE_WITHIN
+        self.exchange.proxy.counters.websockets_open -= 1
+        self.exchange.relay_ended(detail)
+
+    # time
+
+    def _rest(self) -> None:
+        """Start a new interval of silence."""
+        self.is_active = False
+        now = self.reception.sweep.now
+        self._idle_until = now + (self._idle_timeout or NEVER)
+        self._next_look(now)
+
+    def _next_look(self, now: float) -> None:
+        self.deadline = min(self._idle_until, now + (self._ping_interval or NEVER))
+
+    _last_backlog = -1
+
+    def deadline_passed(self, now: float) -> None:
+        """Called by the sweep."""
+        if self.is_closing:
+            self._end_for_good()
+        elif self._blocked:
+            self._look_at_blocked()
+        elif self.is_active:
+            self._rest()
+        elif now >= self._idle_until:
+            self.close(CloseCode.GOING_AWAY, "nothing was said for too long")
+        else:
+            self._ping()
+            self._next_look(self.reception.sweep.now)
+
+    def _end_for_good(self) -> None:
+        """The time for taking the last bytes is over."""
+        self.reception.sweep.watched.discard(self)
+        self.deadline = NEVER
+        for side in (self.near, self.far):
+            if not side.is_gone:
+                side.transport.abortConnection()
+
+    def _look_at_blocked(self) -> None:
+        waiting = sum(backlog(side.transport) for side in self._blocked if not side.is_gone)
+        last, self._last_backlog = self._last_backlog, waiting
+        if waiting == last:
+            self.close(CloseCode.GOING_AWAY, "a side stopped taking messages")
+        else:
+            self.deadline = self._soon()
+
+    def _ping(self) -> None:
+        for side in (self.near, self.far):
+            if side.other.follower.between_frames and not side.other.follower.closed:
+                side.sendPing(b"")
+
+
+class _Offering:
+    """A client factory whose subprotocols are the ones that this client offered."""
+
+    def __init__(self, factory: Any, protocols: list[str]) -> None:
+        self._factory = factory
+        self.protocols = protocols
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._factory, name)
+
+
+def _subprotocols(block: bytes) -> list[str]:
+    return [
+        member.strip().decode("latin-1")
+        for value in values(block, b"sec-websocket-protocol")
+        for member in value.split(b",")
+        if member.strip()
+    ]
+
+
+def _not_offered(agreed: list[bytes], block: bytes) -> str:
+    """The first extension agreed on that nobody had offered, or nothing."""
+    offers = {
+        member.partition(b";")[0].strip().lower()
+        for value in values(block, b"sec-websocket-extensions")
+        for member in value.split(b",")
+    }
+    return next((name.decode("latin-1") for name in agreed if name not in offers), "")
+
+
+def _handshake_request(exchange: "Exchange") -> bytes:
+    """The client's handshake as Autobahn is to see it: already checked, nothing to negotiate."""
+    head = exchange.head
+    lines = [
+        b"GET / HTTP/1.1",
+        b"Host: localhost",
+        b"Connection: Upgrade",
+        b"Upgrade: websocket",
+        b"Sec-WebSocket-Version: 13",
+        b"Sec-WebSocket-Key: " + values(head.fields.kept, b"sec-websocket-key")[0],
+    ]
+    if offered := _subprotocols(head.fields.kept):
+        lines.append(b"Sec-WebSocket-Protocol: " + ", ".join(offered).encode("latin-1"))
+    return b"\r\n".join(lines) + b"\r\n\r\n"
+
+
+def _handshake_answer(head: AnswerHead) -> bytes:
+    """The upstream's 101 for Autobahn to judge, without the extensions: those are not ours."""
+    lines = [
+        b"HTTP/1.1 101 Switching Protocols",
+        b"Connection: " + b", ".join(head.connection),
+        b"Upgrade: " + b", ".join(head.upgrade),
+    ]
+    for name in (b"Sec-WebSocket-Accept", b"Sec-WebSocket-Protocol"):
+        lines += [name + b": " + value for value in values(head.kept, name.lower())]
+    return b"\r\n".join(lines) + b"\r\n\r\n"

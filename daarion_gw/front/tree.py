@@ -1,0 +1,131 @@
+"""The resource tree: the routing structure, made of Twisted Web resources.
+
+The root is an ordinary `Resource`; each route of the table is a `ProxyResource` in it, and
+whatever else is put there with ``putChild`` is served beside them. `Root.find` is asked with
+the very bytes that will be forwarded.
+"""
+
+from collections.abc import Callable, Sequence
+from enum import Enum, auto
+from itertools import count
+
+from twisted.web.resource import Resource
+
+from daarion_gw.config.settings import Route, Settings, Timeouts
+from daarion_gw.config.table import RouteTable
+from daarion_gw.observe.counters import Counters, RouteCounters
+from daarion_gw.upstream.pool import Pool
+from daarion_gw.wire.passage import Passage
+from daarion_gw.wire.target import folded, is_plain, normal, path_of
+
+
+class Miss(Enum):
+    """Why a request has no resource."""
+
+    NOT_FOUND = auto()
+    # As it came it leads to another route than as it reads: whoever is right, it is refused.
+    AMBIGUOUS = auto()
+    # Only the slash at its end is missing.
+    SLASH = auto()
+
+
+class ProxyResource(Resource):
+    """A route: where its requests go, what may pass, and what was counted.
+
+    ways: the servers in turn, each with how messages are changed on the way to it.
+    """
+
+    isLeaf = True
+
+    def __init__(
+        self, route: Route, ways: Sequence[tuple[Pool, Passage]], counters: RouteCounters
+    ) -> None:
+        super().__init__()
+        self.route = route
+        self.ways = tuple(ways)
+        self.counters = counters
+        self.max_body = route.max_body
+        self.timeouts: Timeouts = route.timeouts
+        self._turn = count()
+        path = route.path.rstrip("/").encode("ascii")
+        self._denied = tuple(folded(path + b"/" + deny.encode("ascii")) for deny in route.deny)
+
+    def choose(self) -> tuple[Pool, Passage]:
+        """The server whose turn it is, and the way to it."""
+        ways = self.ways
+        if len(ways) == 1:
+            return ways[0]
+        return ways[next(self._turn) % len(ways)]
+
+    def is_denied(self, path: bytes) -> bool:
+        """Whether ``path``, read as obligingly as a server might, is one the route keeps shut."""
+        if not self._denied:
+            return False
+        path = folded(path)
+        return any(
+            path.startswith(denied) or path == denied[:-1]
+            if denied.endswith(b"/")
+            else path == denied
+            for denied in self._denied
+        )
+
+
+class Root(Resource):
+    """Everything that the gateway serves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._table: RouteTable[ProxyResource] = RouteTable()
+        self.routes: list[ProxyResource] = []
+
+    def add_route(self, proxy: ProxyResource) -> None:
+        """Mount a route; its key is a host and a path, so no child's name could hold it."""
+        self._table.add(proxy.route.host, proxy.route.path, proxy)
+        self.routes.append(proxy)
+
+    def find(self, host: bytes | None, target: bytes) -> "ProxyResource | Root | Miss":
+        """Who serves a request: a route, the tree below this root, or nobody.
+
+        host: the Host field's value. target: in origin-form, as it will be forwarded.
+        """
+        path = path_of(target)
+        found = self._lookup(host, path)
+        if not is_plain(path) and self._lookup(host, normal(path)) is not found:
+            return Miss.AMBIGUOUS
+        if found is None:
+            slashed = self._table.find(host, path + b"/")
+            if slashed is not None and slashed.route.path.encode() == path + b"/":
+                return Miss.SLASH
+            return Miss.NOT_FOUND
+        return found
+
+    def _lookup(self, host: bytes | None, path: bytes) -> "ProxyResource | Root | None":
+        name = path[1:].partition(b"/")[0]
+        if name in self.children and (name or path == b"/"):
+            return self
+        return self._table.find(host, path)
+
+
+def build_root(
+    settings: Settings, pools: Callable[[str], Sequence[Pool]], counters: Counters, instance: bytes
+) -> Root:
+    """The tree for ``settings``. pools: the pools of an upstream, by its name."""
+    root = Root()
+    for route in settings.routes:
+        ways = [(pool, passage(route, pool, instance)) for pool in pools(route.upstream)]
+        root.add_route(ProxyResource(route, ways, counters.route(route.key, route.upstream)))
+    return root
+
+
+def passage(route: Route, pool: Pool, instance: bytes) -> Passage:
+    """How the messages of ``route`` are changed on the way to ``pool``'s server."""
+    server = pool.server
+    strips = route.strip_prefix and route.path != "/"
+    return Passage(
+        prefix=route.path.encode("ascii") if strips else b"",
+        base=server.path.encode("ascii"),
+        authority=(server.host if server.unix is not None else server.label).encode("ascii"),
+        instance=instance,
+        secured=route.security_headers,
+        keep_underscores=route.keep_underscores,
+    )

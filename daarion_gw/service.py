@@ -1,0 +1,256 @@
+"""The composition root: settings in, running services out. The only module that knows every part."""
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.error import CannotListenError
+from twisted.logger import Logger
+from twisted.web.resource import Resource
+from twisted.web.server import Site
+
+from daarion_gw import __version__
+from daarion_gw.admin.site import site as admin_site
+from daarion_gw.config.defaults import protocol_for
+from daarion_gw.config.problems import ConfigurationError
+from daarion_gw.config.report import render_problems
+from daarion_gw.config.settings import Server, Settings
+from daarion_gw.front.health import Health
+from daarion_gw.front.http1 import HTTP1Factory
+from daarion_gw.front.listeners import ListenError, endpoint, explain
+from daarion_gw.front.reception import Reception
+from daarion_gw.front.start_page import StartPage
+from daarion_gw.front.start_probe import ServiceRow, treq_probe
+from daarion_gw.front.tree import Root, build_root
+from daarion_gw.net.sweep import Sweep
+from daarion_gw.net.transport import send_at_once
+from daarion_gw.observe.access_log import AccessLog
+from daarion_gw.observe.counters import Counters
+from daarion_gw.upstream.names import Names
+from daarion_gw.upstream.pool import Pool
+
+
+class Gateway(Service):
+    """Everything that runs in one process.
+
+    listen: endpoint strings. load: gives the settings anew for a reload, or raises
+    `ConfigurationError`. mount: puts resources of the user's beside the routes.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        reactor: Any,
+        settings: Settings,
+        listen: Sequence[str],
+        admin: str | None,
+        load: Callable[[], Settings] | None = None,
+        mount: Callable[[Root], None] | None = None,
+        companions: Sequence[Service] = (),
+    ) -> None:
+        self.reactor = reactor
+        self.settings = settings
+        self.counters = Counters()
+        self._load = load
+        self._mount = mount
+        self._companions = companions
+        self._listen = [(text, endpoint(reactor, text)) for text in listen]
+        self._admin = (admin, endpoint(reactor, admin)) if admin is not None else None
+        self._ports: list[tuple[str, Any]] = []
+        self._instance = os.urandom(4).hex().encode()
+        self._names = Names(reactor)
+        self._pools: dict[tuple[str, Server], Pool] = {}
+        self._sweep = Sweep(reactor)
+        log = settings.gateway.access_log
+        self._access_log = AccessLog(log.format, log.file)
+        root = self._build_root(settings)
+        self._site = Site(root, reactor=reactor)
+        self.reception = Reception(
+            reactor, settings.gateway, root, self.counters, self._access_log, self._sweep,
+            self._instance, self._site,
+        )  # fmt: skip
+        self._sweep.every_second(self._each_second)
+
+    # building
+
+    def _build_root(self, settings: Settings) -> Root:
+        def pools(upstream: str) -> list[Pool]:
+            return [self._pool(upstream, server) for server in settings.upstreams[upstream].servers]
+
+        root = build_root(settings, pools, self.counters, self._instance)
+        root.putChild(b"healthz", Health())
+        if not any(route.host is None and route.path == "/" for route in settings.routes):
+            root.putChild(b"", self._start_page(settings))
+        if self._mount is not None:
+            self._mount(root)
+        return root
+
+    def _pool(self, upstream: str, server: Server) -> Pool:
+        """The pool of a server: the same one over a reload, as long as nothing of it changes."""
+        pool = self._pools.get((upstream, server))
+        if pool is None:
+            counters = self.counters.server(upstream, server.label)
+            pool = Pool(self.reactor, self._names, self._sweep, server, counters)
+            self._pools[upstream, server] = pool
+        return pool
+
+    def _start_page(self, settings: Settings) -> Resource:
+        rows = tuple(
+            ServiceRow(
+                path=route.key,
+                name=route.upstream,
+                servers=tuple(server.url for server in settings.upstreams[route.upstream].servers),
+                protocol=protocol_for(route.key),
+                link=route.path if route.host is None and route.is_prefix else None,
+                verify=all(server.verify for server in settings.upstreams[route.upstream].servers),
+            )
+            for route in settings.routes
+        )
+        page: Resource = StartPage(lambda: rows, treq_probe(self.reactor), self._is_trusted)
+        return page
+
+    def _is_trusted(self, request: Any) -> bool:
+        return bool(request.channel.near.peer.trusted)
+
+    # running
+
+    def privilegedStartService(self) -> None:
+        """Bind every listener; raises SystemExit with a sentence when one can't be had."""
+        super().privilegedStartService()
+        factory = HTTP1Factory(self.reception)
+        for text, place in self._listen:
+            self._open(text, place, factory, "listening on")
+        if self._admin is not None:
+            self._open(*self._admin, admin_site(self.counters, self.describe), "admin on")
+
+    def _open(self, text: str, place: Any, factory: Any, what: str) -> None:
+        opening: Deferred[Any] = place.listen(factory)
+        failures: list[Any] = []
+        opening.addCallback(lambda port: self._opened(text, port, what))
+        opening.addErrback(failures.append)
+        if failures:
+            error = failures[0].value
+            if isinstance(error, CannotListenError):
+                error = explain(text, error)
+            raise ListenError(str(error))
+
+    def _opened(self, text: str, port: Any, what: str) -> None:
+        if what == "listening on":
+            send_at_once(port)
+        self._ports.append((text, port))
+        self._log.info("{what} {text} ({address})", what=what, text=text, address=_address(port))
+
+    def startService(self) -> None:
+        super().startService()
+        self._sweep.start()
+        for companion in self._companions:
+            companion.startService()
+        routes = len(self.settings.routes)
+        source = self.settings.source or "the default table"
+        self._log.info("daarion-gw {version}: {routes} routes of {source}",
+                       version=__version__, routes=routes, source=source)  # fmt: skip
+
+    async def _drain(self) -> None:
+        """Stop accepting, let what is under way end, and cut what has not ended in time."""
+        closing = [port.stopListening() for _, port in self._ports]
+        await gatherResults([done for done in closing if isinstance(done, Deferred)])
+        idle: Deferred[None] = Deferred()
+        limit = self.settings.gateway.drain_timeout
+        late = self.reactor.callLater(limit, self._cut_all, limit)
+        self.reception.drain(lambda: idle.callback(None))
+        await idle
+        if late.active():
+            late.cancel()
+
+    def _cut_all(self, limit: float) -> None:
+        left = len(self.reception.connections)
+        self._log.warn("cut {left} connections that did not end within {limit:g} s",
+                       left=left, limit=limit)  # fmt: skip
+        self.reception.cut_all()
+
+    async def _stop(self) -> None:
+        await self._drain()
+        self._sweep.stop()
+        for pool in self._pools.values():
+            pool.close_idle()
+        for companion in self._companions:
+            stopping = companion.stopService()
+            if isinstance(stopping, Deferred):
+                await stopping
+        self._access_log.close()
+
+    def stopService(self) -> Deferred[None]:
+        """SIGTERM: fires when the last exchange has ended, or its time is over."""
+        super().stopService()
+        return Deferred.fromCoroutine(self._stop())
+
+    def _each_second(self) -> None:
+        self._access_log.flush()
+        now = self._sweep.now
+        for pool in self._pools.values():
+            pool.close_idle(now)
+
+    # reload
+
+    def reload(self) -> bool:
+        """SIGHUP: read the file again. One that does not load changes nothing."""
+        self._access_log.reopen()
+        if self._load is None:
+            return False
+        try:
+            settings = self._load()
+        except ConfigurationError as error:
+            self._log.error("not reloaded, the old configuration stays:\n{problems}",
+                            problems=render_problems(error).rstrip())  # fmt: skip
+            return False
+        root = self._build_root(settings)
+        self.settings = settings
+        self._site.resource = root
+        self.reception.root = root
+        self._forget_pools(settings)
+        self._log.info("reloaded: {routes} routes of {source}", routes=len(settings.routes),
+                       source=settings.source or "the default table")  # fmt: skip
+        return True
+
+    def _forget_pools(self, settings: Settings) -> None:
+        wanted = {
+            (upstream.name, server)
+            for upstream in settings.upstreams.values()
+            for server in upstream.servers
+        }
+        for key in [key for key in self._pools if key not in wanted]:
+            self._pools.pop(key).close_idle()
+
+    # telling
+
+    def describe(self) -> dict[str, Any]:
+        """What is configured, for the admin listener's status."""
+        settings = self.settings
+        return {
+            "listeners": [text for text, _ in self._ports],
+            "source": settings.source,
+            "draining": self.reception.is_draining,
+            "routes": [
+                {
+                    "route": route.key,
+                    "upstream": route.upstream,
+                    "strip_prefix": route.strip_prefix,
+                    "servers": [
+                        {"server": server.label, "idle": self._pool(route.upstream, server).idle}
+                        for server in settings.upstreams[route.upstream].servers
+                    ],
+                }
+                for route in settings.routes
+            ],
+        }
+
+
+def _address(port: Any) -> str:
+    address = port.getHost()
+    host = getattr(address, "host", None)
+    if host is None:
+        return str(getattr(address, "name", address))
+    return f"[{host}]:{address.port}" if ":" in host else f"{host}:{address.port}"

@@ -1,0 +1,173 @@
+"""``twistd daarion-gw``: options to a service."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.python import usage
+
+from daarion_gw.config.defaults import variable
+from daarion_gw.config.load import find_file, load
+from daarion_gw.config.problems import ConfigurationError
+from daarion_gw.config.report import render_problems, render_summary
+from daarion_gw.config.settings import Settings
+
+WRONG_USAGE = 2
+
+
+class Options(usage.Options):
+    """What ``twistd -n daarion-gw`` takes. Whatever is wrong is said before anything listens."""
+
+    synopsis = "[options]"
+    longdesc = (
+        "The single point of entry of a microservice stack: HTTP and WebSocket gateway. "
+        "Without --config it reads ./gateway.yaml, then /etc/daarion-gw/gateway.yaml, and "
+        "without either it serves the default table."
+    )
+    optParameters = (
+        ("config", "c", None, "The configuration file."),
+        ("port", "p", None, "Listen on this TCP port: short for --listen tcp:PORT."),
+        ("admin", None, None, "Endpoint of the admin listener, or off. "
+                              "[default: tcp:9901:interface=127.0.0.1]"),
+        ("workers", "w", "1", "How many processes serve; only 1 for now."),
+    )  # fmt: skip
+    optFlags = (
+        ("demo", None, "Run stand-ins for all services inside this process."),
+        ("check", None, "Only check the configuration: exit 0 if it is fine, else 1."),
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self["listen"] = []
+
+    def opt_listen(self, description: str) -> None:
+        """Listen on this Twisted server endpoint; may be given again. [default: tcp:8080]"""
+        self["listen"].append(description)
+
+    opt_l = opt_listen
+
+    def opt_version(self) -> None:
+        """Print the gateway's version and exit."""
+        from daarion_gw import __version__
+
+        print(f"daarion-gw {__version__}")
+        raise SystemExit(0)
+
+    def parseOptions(self, options: Any = None) -> None:
+        """Like Twisted's, but that wrong usage exits with 2."""
+        try:
+            super().parseOptions(options)
+        except usage.UsageError as error:
+            _give_up(f"{error}\nTry: twistd daarion-gw --help")
+
+    def postOptions(self) -> None:
+        """Load the configuration, so that a mistake in it is told before anything listens."""
+        if self["port"] is not None:
+            port = self["port"]
+            if not port.isdigit() or not 0 <= int(port) <= 65535:
+                raise usage.UsageError(f"--port takes a number from 0 to 65535, not {port!r}")
+            self["listen"].insert(0, f"tcp:{port}")
+        if self["workers"] not in ("1", "auto"):
+            raise usage.UsageError(
+                f"--workers {self['workers']}: this version serves with one process"
+            )
+        environ = dict(os.environ)
+        self["load"] = lambda: load(find_file(self["config"], Path.cwd()), self.environ, Path.cwd())
+        self.environ = environ
+        try:
+            self["settings"] = self["load"]()
+        except ConfigurationError as error:
+            sys.stderr.write(render_problems(error))
+            raise SystemExit(1 if self["check"] else WRONG_USAGE) from None
+        if self["check"]:
+            sys.stdout.write(render_summary(self["settings"]))
+            raise SystemExit(0)
+
+    def use_stand_ins(self, urls: dict[str, str]) -> Settings:
+        """The settings anew, with the default upstreams at ``urls`` (by upstream name)."""
+        self.environ.update({variable(name): url for name, url in urls.items()})
+        self["settings"] = self["load"]()
+        settings: Settings = self["settings"]
+        return settings
+
+
+def _give_up(sentence: str, status: int = WRONG_USAGE) -> None:
+    sys.stderr.write(f"daarion-gw: {sentence}\n")
+    raise SystemExit(status)
+
+
+def makeService(options: Options) -> Service:
+    """The service that twistd runs. The reactor is chosen by now."""
+    from twisted.internet import reactor
+
+    from daarion_gw.front.listeners import ListenError
+    from daarion_gw.service import Gateway
+
+    companions = []
+    if options["demo"]:
+        from daarion_gw.demo.service import DemoService
+
+        demo = DemoService(reactor)
+        options.use_stand_ins(demo.listen())
+        companions.append(demo)
+    settings: Settings = options["settings"]
+    try:
+        gateway = Gateway(
+            reactor,
+            settings,
+            listen=options["listen"] or settings.gateway.listen,
+            admin=_admin(options["admin"], settings),
+            load=options["load"],
+            companions=companions,
+        )
+    except (ListenError, OSError) as error:
+        _give_up(str(error))
+    return _Told(gateway, reactor)
+
+
+def _admin(given: str | None, settings: Settings) -> str | None:
+    if given is None:
+        return settings.gateway.admin
+    return None if given == "off" else given
+
+
+class _Told(Service):
+    """The gateway as a process: listeners that cannot be had, and signals."""
+
+    def __init__(self, gateway: Any, reactor: Any) -> None:
+        self._gateway = gateway
+        self._reactor = reactor
+
+    def privilegedStartService(self) -> None:
+        from daarion_gw.front.listeners import ListenError
+
+        super().privilegedStartService()
+        try:
+            self._gateway.privilegedStartService()
+        except ListenError as error:
+            _give_up(str(error), 1)
+
+    def startService(self) -> None:
+        super().startService()
+        self._gateway.startService()
+        # Twisted's own handlers are set when the reactor starts; ours come after them. A
+        # process that was told to stop and has drained exits with 0, not by the signal.
+        self._reactor.callWhenRunning(self._take_signals)
+
+    def _take_signals(self) -> None:
+        self._on(signal.SIGTERM, self._reactor.stop)
+        self._on(signal.SIGHUP, self._gateway.reload)
+
+    def _on(self, number: int, call: Callable[[], Any]) -> None:
+        def told(_number: int, _frame: Any) -> None:
+            self._reactor.callFromThread(call)
+
+        signal.signal(number, told)
+
+    def stopService(self) -> Any:
+        super().stopService()
+        return self._gateway.stopService()
