@@ -28,7 +28,13 @@ KeyPath = tuple[str | int, ...]
 _TAG: Final = "tag:yaml.org,2002:"
 _BASES: Final = {"0o": 8, "0x": 16, "0b": 2}
 _LONGEST_SHOWN: Final = 80
+# Aliases of aliases can make a small file huge; no gateway has this many settings.
+_MOST_VALUES: Final = 100_000
 _QUOTES: Final = "quotes around a ${…} that stands inside of { } or [ ]"
+
+
+class _TooLargeError(Exception):
+    """The file holds more values than anyone could have meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +155,8 @@ def read_document(text: str, file: str, environment: Environment) -> Document:
         _not_yaml(document, line, column, why, _QUOTES if in_flow else None)
     except YAMLError as error:
         _not_yaml(document, 1, 1, type(error).__name__)
+    except _TooLargeError:
+        _not_yaml(document, 1, 1, f"more than {_MOST_VALUES} values")
     except RecursionError:
         _not_yaml(document, 1, 1, "nested too deeply")
     return document
@@ -174,6 +182,8 @@ class _Builder:
 
     def value(self, node: Node, path: KeyPath) -> object:
         """The plain value of ``node``, its place noted under ``path``."""
+        if len(self.document.values) >= _MOST_VALUES:
+            raise _TooLargeError
         written = node.value if isinstance(node, ScalarNode) else ""
         self.document.values[path] = _place(node, written)
         if any(node is outer for outer in self._open):

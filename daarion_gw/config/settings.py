@@ -11,7 +11,7 @@ from __future__ import annotations
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from daarion_gw.config import units
 
@@ -148,7 +148,7 @@ class AccessLog(Model):
     """How exchanges are logged; ``file`` None is the standard output."""
 
     format: Literal["combined", "json", "off"] = "combined"
-    file: str | None = None
+    file: Annotated[str, Field(min_length=1)] | None = None
 
 
 class Gateway(Model):

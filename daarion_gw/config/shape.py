@@ -21,6 +21,7 @@ from pydantic import (
 
 from daarion_gw.config import addresses, units
 from daarion_gw.config.problems import UnfitError
+from daarion_gw.config.route_keys import check_path
 from daarion_gw.config.settings import (
     AccessLog,
     Duration,
@@ -109,6 +110,7 @@ def _below(value: object) -> str:
     path = value.removeprefix("/") if isinstance(value, str) else ""
     if not path:
         raise UnfitError(BELOW)
+    check_path(f"/{path}", f"/{path}")
     return path
 
 

@@ -93,12 +93,12 @@ def test_any_text_expands_or_has_a_fault(text: str) -> None:
 
 
 def test_a_file_is_read_without_its_last_line_end(tmp_path: Path) -> None:
-    (tmp_path / "secret").write_text("two\nlines\r\n")
+    (tmp_path / "secret").write_text(" two\nlines \r\n")
     inside = Environment({"NAME": "secret"}, {}, tmp_path)
-    assert inside.expand(f"<${{file:{tmp_path}/secret}}>") == ("<two\nlines>", [])
+    assert inside.expand(f"<${{file:{tmp_path}/secret}}>") == ("< two\nlines >", [])
     # Relative to the working directory, and its name may be a variable.
-    assert inside.expand("${file:secret}")[0] == "two\nlines"
-    assert inside.expand("${file:${NAME}}")[0] == "two\nlines"
+    assert inside.expand("${file:secret}")[0] == " two\nlines "
+    assert inside.expand("${file:${NAME}}")[0] == " two\nlines "
 
 
 def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:

@@ -179,7 +179,7 @@ def test_a_file_without_routes_keeps_the_default_table(loaded) -> None:
 def test_a_file_without_routes_can_give_the_table_its_upstreams(loaded) -> None:
     settings = loaded(
         "upstreams: {grafana: [http://g1:3000, http://g2:3000]}",
-        DAARION_GRAFANA_URL="http://not-this-one:3000",
+        DAARION_GRAFANA_URL="not looked at, hence no mistake",
     )
     assert [server.host for server in settings.upstreams["grafana"].servers] == ["g1", "g2"]
     assert [route.path for route in settings.routes] == [
@@ -205,7 +205,7 @@ def test_an_upstream_is_named_after_the_default_table_where_the_route_is_its(loa
           /grafana/: http://g:1
           app.example.com/api/: http://b:1
         upstreams:
-          grafana: http://other:1
+          grafana: {servers: "http://g:1", health_check: {path: /health}}
         """)
     assert [route.upstream for route in settings.routes] == [
         "microdao-api",
@@ -215,8 +215,8 @@ def test_an_upstream_is_named_after_the_default_table_where_the_route_is_its(loa
         "/grafana/",
         "app.example.com/api/",
     ]
-    assert settings.upstreams["grafana"].servers[0].host == "other"
-    assert settings.upstreams["/grafana/"].servers[0].host == "g"
+    assert settings.upstreams["grafana"].health_check is not None
+    assert settings.upstreams["/grafana/"].health_check is None
 
 
 def test_two_rows_of_one_name_with_different_servers_stay_apart(loaded) -> None:
@@ -331,4 +331,7 @@ def test_settings_never_change_and_take_no_other_names() -> None:
         settings.gateway.keep_alive = 1
     with pytest.raises(ValidationError):
         Timeouts(conect=1)  # type: ignore[call-arg]
+    with pytest.raises(ValidationError) as refusal:
+        Timeouts(connect="hunter2")  # type: ignore[arg-type]
+    assert "hunter2" not in str(refusal.value)
     assert Timeouts(connect="5s").connect == 5  # type: ignore[arg-type]

@@ -38,7 +38,7 @@ def test_no_expanded_value_is_ever_shown() -> None:
     with pytest.raises(ConfigurationError) as mistakes:
         load("secrets.yaml", VARIABLES, CASES)
     error = mistakes.value
-    assert len(error.problems) == 11
+    assert len(error.problems) == 12
     assert SECRET not in str(error) + repr(error) + repr(error.problems)
     # Nor in what a traceback would show below it.
     assert error.__cause__ is None
@@ -65,7 +65,9 @@ def test_a_problem_is_data_for_programs_too() -> None:
 
 
 def test_mistakes_of_the_file_the_environment_and_dotenv_come_together(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text("what is this\nDAARION_RAG_SERVICE_URL=rag:1\n")
+    (tmp_path / ".env").write_text(
+        "what is this\nDAARION_RAG_SERVICE_URL=rag:1\nDAARION_PROMETHEUS_URL=http://${NO}\n"
+    )
     (tmp_path / "g.yaml").write_text("gateway: {keep_alive: x}\n")
     with pytest.raises(ConfigurationError) as mistakes:
         load("g.yaml", {"DAARION_GRAFANA_URL": f"ftp://{SECRET}"}, tmp_path)
@@ -74,9 +76,19 @@ def test_mistakes_of_the_file_the_environment_and_dotenv_come_together(tmp_path:
         ".env:1:1: found no NAME=value",
         'g.yaml:1:23: gateway.keep_alive: found "x"',
         "environment: DAARION_GRAFANA_URL: the scheme is not known",
+        ".env: DAARION_PROMETHEUS_URL: variable NO is not set",
         ".env: DAARION_RAG_SERVICE_URL: the scheme is missing",
     ]
     assert SECRET not in str(mistakes.value)
+
+
+def test_an_access_log_has_a_file_or_none(tmp_path: Path) -> None:
+    (tmp_path / "g.yaml").write_text("gateway: {access_log: {file: ''}}\n")
+    with pytest.raises(ConfigurationError) as mistakes:
+        load("g.yaml", {}, tmp_path)
+    assert str(mistakes.value) == (
+        "g.yaml:1:30: gateway.access_log.file: found nothing; expected text"
+    )
 
 
 @pytest.mark.parametrize(
@@ -84,7 +96,15 @@ def test_mistakes_of_the_file_the_environment_and_dotenv_come_together(tmp_path:
     [
         (None, "g.yaml: cannot be read: No such file or directory"),
         (b"routes:\n  /\xff/: x\n", "g.yaml: cannot be read: byte 11 is not UTF-8"),
-        (b"[" * 20000, "g.yaml:1:1: not YAML: nested too deeply"),
+        (b"[" * 2000, "g.yaml:1:1: not YAML: nested too deeply"),
+        (
+            b"a: &a [1,1,1,1,1,1,1,1,1,1]\n"
+            + b"".join(
+                b"%c: &%c [%s]\n" % (name + 1, name + 1, b",".join([b"*%c" % name] * 10))
+                for name in range(ord("a"), ord("i"))
+            ),
+            "g.yaml:1:1: not YAML: more than 100000 values",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_read_is_one_mistake(
