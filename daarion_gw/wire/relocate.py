@@ -9,12 +9,11 @@ from dataclasses import dataclass
 
 from .grammar import line_named
 
-_PLACE_LINE = re.compile(
-    line_named((b"location", b"content-location", b"refresh", b"set-cookie")).pattern
-)
+_PLACE_LINE = line_named((b"location", b"content-location", b"refresh", b"set-cookie"))
 _ABSOLUTE = re.compile(rb"(?i:(https?):)?//([^/?#]*+)(.*+)\Z", re.DOTALL)
-_REFRESH_URL = re.compile(rb"(?i)(\s*[0-9.]*\s*[;,]\s*url\s*=\s*)(['\"]?)(.*?)(\2)\s*\Z")
-_COOKIE_PATH = re.compile(rb"(?i)(;[ \t]*path[ \t]*=[ \t]*)(/[^;]*+)")
+# As browsers read it: seconds, a separator, then an address that may be in quotes.
+_REFRESH = re.compile(rb"(?i)[0-9.]*+[ \t]*+[;,][ \t]*+(?:url[ \t]*+=[ \t]*+)?(['\"]?)")
+_COOKIE_PATH = re.compile(rb"(?i)(;[ \t]*+path[ \t]*+=[ \t]*+)(/[^;]*+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,27 +30,50 @@ class Places:
 
     def path(self, path: bytes) -> bytes:
         """A path on the server as the path that a client must ask for."""
-        if not path.startswith(b"/") or path.startswith(b"//"):
+        if not path.startswith(b"/"):
             return path
-        if _is_under(path, self.prefix):
+        if self.prefix and _is_under(path, self.prefix):
             return path
         if self.base:
             if not _is_under(path, self.base):
                 return path
             path = path[len(self.base) :]
-        return self.prefix + (path if path[:1] == b"/" else b"/" + path)
+        return self.prefix + _rooted(path)
+
+    def cookie_path(self, path: bytes) -> bytes:
+        """The Path of a cookie: one for more than the base is one for all that is seen of it."""
+        wide = path.rstrip(b"/ \t")
+        if len(wide) < len(self.base) and _is_under(self.base, wide):
+            return self.prefix + b"/"
+        return self.path(path)
 
     def url(self, url: bytes) -> bytes:
         """A URL reference as the client must see it."""
         match = _ABSOLUTE.match(url)
         if match is None:
-            return self.path(url)
-        _scheme, authority, rest = match.groups()
-        if authority.lower() == self.authority.lower():
-            return self.path(rest or b"/")
-        if self.host is not None and authority.lower() == self.host.lower():
-            return url[: match.start(3)] + self.path(rest or b"/")
+            return _no_authority(self.path(url))
+        scheme, authority, rest = match.groups()
+        bare = _bare(authority, scheme)
+        if bare == _bare(self.authority, scheme):
+            return _no_authority(self.path(_rooted(rest)))
+        if self.host is not None and bare == _bare(self.host, scheme):
+            return url[: match.start(3)] + self.path(_rooted(rest))
         return url
+
+
+def _rooted(path: bytes) -> bytes:
+    return path if path.startswith(b"/") else b"/" + path
+
+
+def _no_authority(path: bytes) -> bytes:
+    # RFC 3986 4.2: what begins with two slashes would name another host.
+    return b"/." + path if path.startswith(b"//") else path
+
+
+def _bare(authority: bytes, scheme: bytes | None) -> bytes:
+    """``authority`` in lower case, without the port that ``scheme`` implies."""
+    is_secure = scheme is not None and scheme.lower() == b"https"
+    return authority.lower().removesuffix(b":443" if is_secure else b":80")
 
 
 def _is_under(path: bytes, prefix: bytes) -> bool:
@@ -70,7 +92,7 @@ def relocate(block: bytes, places: Places) -> bytes:
         name, value = match[1], match[2]
         lower = name.lower()
         if lower == b"set-cookie":
-            value = _COOKIE_PATH.sub(lambda m: m[1] + places.path(m[2]), value)
+            value = _COOKIE_PATH.sub(lambda m: m[1] + places.cookie_path(m[2]), value)
         elif lower == b"refresh":
             value = _refresh(value, places)
         else:
@@ -81,7 +103,11 @@ def relocate(block: bytes, places: Places) -> bytes:
 
 
 def _refresh(value: bytes, places: Places) -> bytes:
-    match = _REFRESH_URL.match(value)
+    match = _REFRESH.match(value)
     if match is None:
         return value
-    return match[1] + match[2] + places.url(match[3]) + match[4]
+    url, rest = value[match.end() :], b""
+    if match[1]:
+        url, quote, rest = url.partition(match[1])
+        rest = quote + rest
+    return value[: match.end()] + places.url(url) + rest

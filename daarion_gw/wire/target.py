@@ -49,15 +49,36 @@ def without_dots(path: bytes) -> bytes:
 
 
 _SLASHES = re.compile(rb"[/\\]+")
+_PARAMETERS = re.compile(rb";[^/\\]*+")
 
 
 def folded(path: bytes) -> bytes:
-    """``path`` as the most obliging server might read it: for comparing with what is forbidden.
+    """``path`` as an obliging server might read it: for comparing with what is forbidden.
 
-    Every escape is decoded, twice over, runs of slashes and backslashes become one slash,
-    and dot segments go. Never forwarded.
+    Every escape is decoded, twice over, parameters go from each segment, runs of slashes
+    and backslashes become one slash, and dot segments go. Never forwarded.
     """
+    return _without_dots_if_rooted(_SLASHES.sub(b"/", _unescaped(path)))
+
+
+def readings(path: bytes) -> frozenset[bytes]:
+    """`folded`, and the same with dot segments taken out before slashes are run together.
+
+    ``/a//../b`` is ``/b`` to one server and ``/a/b`` to another: what is forbidden must be
+    none of them.
+    """
+    straight = _unescaped(path)
+    later = _SLASHES.sub(b"/", _without_dots_if_rooted(straight.replace(b"\\", b"/")))
+    return frozenset((folded(path), later))
+
+
+def _unescaped(path: bytes) -> bytes:
     for _ in range(2):
         if b"%" in path:
             path = _ANY_OCTET.sub(lambda match: bytes((int(match[1], 16),)), path)
-    return without_dots(_SLASHES.sub(b"/", path).partition(b";")[0])
+    return _PARAMETERS.sub(b"", path)
+
+
+def _without_dots_if_rooted(path: bytes) -> bytes:
+    # The target of OPTIONS * is no path.
+    return without_dots(path) if path.startswith(b"/") else path
