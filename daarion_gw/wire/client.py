@@ -33,11 +33,14 @@ class Trust:
 
 
 def plain_address(text: str) -> bytes:
-    """An IP address without its zone; an IPv4 address mapped into IPv6 as IPv4."""
-    text = text.partition("%")[0]
-    if text.startswith("::ffff:") and "." in text:
-        text = text.removeprefix("::ffff:")
-    return text.encode("ascii")
+    """An IP address in the one spelling that it is compared, counted and logged in.
+
+    Without its zone; IPv6 as RFC 5952 writes it; an IPv4 address mapped into IPv6 as IPv4.
+    """
+    if ":" not in text:
+        return text.encode("ascii")
+    address = ipaddress.IPv6Address(text.partition("%")[0])
+    return str(address.ipv4_mapped or address).encode("ascii")
 
 
 class Peer:
