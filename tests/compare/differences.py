@@ -21,6 +21,20 @@ from tests.compare.facets import ABSENT, Facets
 
 LIST = Path(__file__).with_name("differences.yaml")
 
+_PARTS_OF_AN_ANSWER = [
+    "body",
+    "declared",
+    "field/",
+    "framing",
+    "interim",
+    "order",
+    "reason",
+    "status",
+    "trailers",
+    "version",
+    "whole",
+]
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -64,11 +78,29 @@ def _unnumbered(facet: str) -> str:
     return re.sub(r"^(client|upstream)/\d+/", r"\1/", facet)
 
 
+# When the second differs, whatever else begins with the first says nothing more.
+_CAUSES = (
+    ("upstream/", "upstream/requests"),
+    *((f"client/{kind}", "client/status") for kind in _PARTS_OF_AN_ANSWER),
+)
+
+
 def compare(case: str, nginx: Facets, gateway: Facets) -> list[Difference]:
-    """All facets that are not the same."""
-    names = sorted(nginx.keys() | gateway.keys())
-    pairs = ((name, nginx.get(name, ABSENT), gateway.get(name, ABSENT)) for name in names)
+    """All facets that are not the same, without those that only follow from another one."""
+    pairs = (
+        (name, nginx.get(name, ABSENT), gateway.get(name, ABSENT))
+        for name in sorted(nginx.keys() | gateway.keys())
+        if not _follows(name, nginx, gateway)
+    )
     return [Difference(case, name, left, right) for name, left, right in pairs if left != right]
+
+
+def _follows(name: str, nginx: Facets, gateway: Facets) -> bool:
+    """Whether another facet that is not the same already tells what this one would."""
+    return any(
+        name.startswith(beginning) and name != cause and nginx.get(cause) != gateway.get(cause)
+        for beginning, cause in _CAUSES
+    )
 
 
 def read_list(path: Path = LIST) -> list[Listed]:
