@@ -1,4 +1,4 @@
-"""The composition root: settings in, running services out. The only module that knows every part."""
+"""The composition root: settings in, running services out. It alone knows every part."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -8,7 +8,6 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.error import CannotListenError
 from twisted.logger import Logger
-from twisted.web.resource import Resource
 from twisted.web.server import Site
 
 from daarion_gw import __version__
@@ -67,7 +66,7 @@ class Gateway(Service):
         log = settings.gateway.access_log
         self._access_log = AccessLog(log.format, log.file)
         root = self._build_root(settings)
-        self._site = Site(root, reactor=reactor)
+        self._site: Any = Site(root, reactor=reactor)
         self.reception = Reception(
             reactor, settings.gateway, root, self.counters, self._access_log, self._sweep,
             self._instance, self._site,
@@ -81,7 +80,8 @@ class Gateway(Service):
             return [self._pool(upstream, server) for server in settings.upstreams[upstream].servers]
 
         root = build_root(settings, pools, self.counters, self._instance)
-        root.putChild(b"healthz", Health())
+        health: Any = Health()
+        root.putChild(b"healthz", health)
         if not any(route.host is None and route.path == "/" for route in settings.routes):
             root.putChild(b"", self._start_page(settings))
         if self._mount is not None:
@@ -97,7 +97,7 @@ class Gateway(Service):
             self._pools[upstream, server] = pool
         return pool
 
-    def _start_page(self, settings: Settings) -> Resource:
+    def _start_page(self, settings: Settings) -> Any:
         rows = tuple(
             ServiceRow(
                 path=route.key,
@@ -109,8 +109,7 @@ class Gateway(Service):
             )
             for route in settings.routes
         )
-        page: Resource = StartPage(lambda: rows, treq_probe(self.reactor), self._is_trusted)
-        return page
+        return StartPage(lambda: rows, treq_probe(self.reactor), self._is_trusted)
 
     def _is_trusted(self, request: Any) -> bool:
         return bool(request.channel.near.peer.trusted)

@@ -42,6 +42,7 @@ class Options(usage.Options):
 
     def __init__(self) -> None:
         super().__init__()
+        self.environ = dict(os.environ)
         self["listen"] = []
 
     def opt_listen(self, description: str) -> None:

@@ -1,8 +1,8 @@
 """The life of a proxied request. There is one, for HTTP/1.1, HTTP/2 and WebSocket alike.
 
-head and route were decided by `Reception`; here follow: limits, the choice of a server and
-a connection, both streams with their back-pressure and time limits, and the finish, exactly
-once whatever happened. It knows the near side and the far side by their methods only.
+head and route were decided by `Reception`; here follow the choice of a server and of a
+connection to it, the answer's stream with its back-pressure and time limits, and the finish,
+exactly once whatever happened. The request's body is `Upload`'s.
 """
 
 import time
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from daarion_gw.errors import Fault
 from daarion_gw.net.sweep import NEVER
-from daarion_gw.net.transport import backlog
 from daarion_gw.observe.counters import NO_ANSWER
 from daarion_gw.upstream.connection import UpstreamConnection
 from daarion_gw.upstream.pool import Attempt, Pool
@@ -26,7 +25,8 @@ from daarion_gw.wire.passage import (
 )
 from daarion_gw.wire.request import RequestHead
 
-from .http1 import HTTP1Connection, Why
+from .http1 import HTTP1Connection
+from .upload import Upload
 
 if TYPE_CHECKING:
     from .reception import Reception
@@ -34,13 +34,6 @@ if TYPE_CHECKING:
 
 # RFC 9110 9.2.2: these may be sent again when nobody knows whether they arrived.
 IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
-# How much of a body is kept so that the request can be sent again.
-REPLAY_AT_MOST = 64 * 1024
-# A body must bring this many bytes in this many seconds (HTTP-RULES.md).
-SLOWEST_BODY = 64 * 30
-BODY_INTERVAL = 30.0
-# How long an upstream may take to say 100 before we do (seconds).
-CONTINUE_AFTER = 1.0
 
 
 class Phase(Enum):
@@ -55,30 +48,29 @@ class Phase(Enum):
 
 
 class Exchange:
-    """One request through one route, from its head to its last byte."""
+    """One request through one route, from its head to its last byte.
+
+    status: of the answer, 0 before there is one. sent: bytes of its body. fault, detail: why
+    the gateway answered in the server's stead, or broke off.
+    """
 
     __slots__ = (
         "_attempt",
-        "_early",
-        "_far_full",
-        "_interim",
         "_last_backlog",
-        "_passage",
-        "_pool",
-        "_rate_mark",
+        "_received",
         "_started",
         "_tries",
-        "answered",
+        "_upload",
         "detail",
         "far",
         "fault",
         "forwarded",
         "head",
-        "held",
         "near",
+        "passage",
         "phase",
+        "pool",
         "proxy",
-        "received",
         "reception",
         "request_id",
         "sent",
@@ -103,21 +95,14 @@ class Exchange:
         self.upgrade = upgrade
         self.phase = Phase.CONNECTING
         self.far: UpstreamConnection | None = None
-        # Bytes for the server that wait for the end of the piece at hand.
-        self.held = b""
-        # The answer: its status once it began, body bytes in both directions.
         self.status = 0
-        self.received = 0
         self.sent = 0
         self.fault: Fault | None = None
         self.detail = ""
+        self._upload = Upload(near, head) if head.has_body else None
+        self._received = 0
         self._attempt: Attempt | None = None
-        # What came of the body before there was a server for it, and what could be replayed.
-        self._early: list[bytes] | None = []
-        self._far_full = False
-        self._interim = False
         self._tries = 0
-        self._rate_mark = 0
         self._last_backlog = -1
         self._started = time.perf_counter()
         counters = proxy.counters
@@ -128,21 +113,26 @@ class Exchange:
 
     def begin(self) -> None:
         """Find a connection and send the request's head."""
-        self._pool, self._passage = self.proxy.choose()
-        self.forwarded = forwarding(self.head, self.near.peer, self._passage)
-        connection = self._pool.take(careful=self.head.method not in IDEMPOTENT)
+        self._choose()
+        connection = self.pool.take(careful=self.head.method not in IDEMPOTENT)
         if connection is not None:
             self._send_on(connection)
         else:
             self._connect()
 
+    def _choose(self) -> None:
+        self.pool: Pool
+        self.passage: Passage
+        self.pool, self.passage = self.proxy.choose()
+        self.forwarded = forwarding(self.head, self.near.peer, self.passage)
+
     def _connect(self) -> None:
         self.phase = Phase.CONNECTING
         # The connecting has a time limit of its own.
         self.near.deadline = NEVER
-        if self.head.has_body:
-            self.near.pause_reading(Why.CONNECTING)
-        attempt = self._pool.connect(self, self.proxy.timeouts.connect)
+        if self._upload is not None:
+            self._upload.wait()
+        attempt = self.pool.connect(self, self.proxy.timeouts.connect)
         # It may have failed, or be there, before this returns.
         if self.phase is Phase.CONNECTING and self._attempt is None:
             self._attempt = attempt
@@ -150,106 +140,76 @@ class Exchange:
     def far_connected(self, connection: UpstreamConnection) -> None:
         self._attempt = None
         self._send_on(connection)
-        self.near.resume_reading(Why.CONNECTING)
-        if self.held:
-            self.request_paused()
+        self.request_paused()
 
     def far_failed(self, fault: Fault, detail: str) -> None:
         self._attempt = None
         self._tries += 1
         if self._tries < len(self.proxy.ways):
-            self._pool, self._passage = self.proxy.choose()
-            self.forwarded = forwarding(self.head, self.near.peer, self._passage)
-            connection = self._pool.take(careful=True)
-            if connection is not None:
-                self.far_connected(connection)
-            else:
-                self._connect()
-            return
-        self._refuse(fault, detail)
-
-    # stream: the request
+            self._choose()
+            self._connect()
+        else:
+            self._refuse(fault, detail)
 
     def _send_on(self, connection: UpstreamConnection) -> None:
-        head = self.head
+        head, near = self.head, self.near
         self.far = connection
         self.phase = Phase.ASKING
-        counters = self._pool.counters
+        counters = self.pool.counters
         counters.requests += 1
         counters.in_flight += 1
-        target = self._passage.target(head.target)
+        target = self.passage.target(head.target)
         data = request_bytes(head, target, self.forwarded, self.request_id, self.upgrade)
         connection.begin(self, head.method, self.upgrade)
-        if not head.has_body:
+        upload = self._upload
+        if upload is None:
             connection.write(data)
-            self._await_answer()
+            near.deadline = self._later(self.proxy.timeouts.first_byte)
             return
-        early = self._early or []
-        self.held = b"".join([data, *map(self._framed, early)])
-        if not connection.used or head.method not in IDEMPOTENT:
-            self._early = None
-        if self.near.request_complete:
-            self._end_request()
+        upload.start(connection, data, connection.used and head.method in IDEMPOTENT)
+        if near.request_complete:
+            self.body_ended()
         else:
-            self._await_body()
+            near.deadline = upload.await_more(self.reception.sweep.now)
 
-    def _framed(self, data: bytes) -> bytes:
-        return b"%x\r\n%b\r\n" % (len(data), data) if self.head.chunked else data
+    # stream: the request's body
 
     def body_received(self, data: bytes) -> None:
-        self.received += len(data)
+        upload = self._upload
+        assert upload is not None
+        upload.body_received(data)
         limit = self.proxy.max_body
-        if limit and self.received > limit:
-            self._too_large()
-            return
-        early = self._early
-        if early is not None:
-            if self.phase is not Phase.CONNECTING and self.received > REPLAY_AT_MOST:
-                self._early = None
-            else:
-                early.append(data)
-        if self.phase is Phase.CONNECTING or self.far is None:
-            return
-        if self.head.chunked:
-            data = b"%x\r\n%b\r\n" % (len(data), data)
-        if self.held:
-            data = self.held + data
-            self.held = b""
-        self.far.write(data)
+        if limit and upload.received > limit:
+            self._break(Fault.BODY_TOO_LARGE, f"a body of more than {limit} bytes")
 
     def body_ended(self) -> None:
-        if self.far is not None and self.phase is not Phase.CONNECTING:
-            self._end_request()
+        upload = self._upload
+        if upload is None or self.phase is Phase.CONNECTING:
+            return
+        upload.end()
+        if self.phase is Phase.ASKING:
+            self.near.deadline = self._later(self.proxy.timeouts.first_byte)
 
     def request_paused(self) -> None:
         """All that came in one piece has been told."""
-        if self.held and self.far is not None:
-            held, self.held = self.held, b""
-            self.far.write(held)
-
-    def _end_request(self) -> None:
-        assert self.far is not None
-        if self.head.chunked:
-            self.held += b"0\r\n\r\n"
-        self.request_paused()
-        if self.phase is Phase.ASKING:
-            self._await_answer()
+        if self._upload is not None:
+            self._upload.flush()
 
     def far_blocked(self) -> None:
-        self._far_full = True
-        self.near.pause_reading(Why.UPSTREAM_FULL)
+        if self._upload is not None:
+            self._upload.far_blocked()
 
     def far_drained(self) -> None:
-        self._far_full = False
-        self.near.resume_reading(Why.UPSTREAM_FULL)
+        if self._upload is not None:
+            self._upload.far_drained()
 
     # stream: the answer
 
     def informational_received(self, head: AnswerHead) -> None:
-        if head.status == 100:
-            if self._interim or self.head.fields.expect is None:
-                return
-            self._interim = True
+        upload = self._upload
+        if head.status == 100 and not (upload is not None and upload.said_continue()):
+            # Nobody waits for it, or we have said it ourselves.
+            return
         self.near.send_informational(head.status, head.reason, head.kept)
 
     def answer_received(self, head: AnswerHead) -> None:
@@ -258,10 +218,11 @@ class Exchange:
         if head.status == 101:
             self._switch(head)
             return
-        self._early = None
+        if self._upload is not None:
+            self._upload.forget()
         near = self.near
         near.deadline = self._later(self.proxy.timeouts.idle)
-        block = answer_block(head, self._passage, self.head)
+        block = answer_block(head, self.passage, self.head)
         if not head.has & Has.DATE:
             block += self.reception.date_line()
         block = b"%bX-Request-Id: %b\r\n" % (block, self.request_id)
@@ -290,99 +251,88 @@ class Exchange:
     def answer_broken(self, detail: str) -> None:
         far = self.far
         assert far is not None
+        silent = not far.receiver.has_begun
         if self.phase is not Phase.ASKING:
             self._cut(Fault.UPSTREAM_BROKE, detail)
-        elif far.used and not far.receiver.has_begun and self._early is not None:
+        elif silent and far.used and self._can_repeat:
             self._try_again(far)
-        elif far.is_lost and not far.receiver.has_begun:
+        elif silent:
             self._refuse(Fault.UPSTREAM_BROKE, "closed the connection without an answer")
         elif far.is_lost:
             self._refuse(Fault.UPSTREAM_BROKE, detail)
         else:
             self._refuse(Fault.UPSTREAM_NONSENSE, f"sent {detail}")
 
+    @property
+    def _can_repeat(self) -> bool:
+        upload = self._upload
+        return self.head.method in IDEMPOTENT and (upload is None or upload.can_repeat)
+
     def _try_again(self, far: UpstreamConnection) -> None:
         """A kept-alive connection died before it brought anything: once more, on a new one."""
-        if self.head.method not in IDEMPOTENT:
-            self._refuse(Fault.UPSTREAM_BROKE, "closed the connection without an answer")
-            return
         far.abort()
         self.far = None
-        self.held = b""
-        self._pool.counters.in_flight -= 1
-        self._pool.counters.retries += 1
+        counters = self.pool.counters
+        counters.in_flight -= 1
+        counters.retries += 1
         self._connect()
 
     def near_blocked(self) -> None:
+        self._last_backlog = -1
         if self.far is not None:
             self.far.pause_reading()
+            self.near.deadline = self._later(self.proxy.timeouts.send)
 
     def near_drained(self) -> None:
         if self.far is not None:
             self.far.resume_reading()
+            self.near.deadline = self._later(self.proxy.timeouts.idle)
 
     # time limits
 
     def _later(self, seconds: float) -> float:
         return self.reception.sweep.now + seconds if seconds else NEVER
 
-    def _await_body(self) -> None:
-        self._rate_mark = self.received
-        self.near.deadline = self._later(CONTINUE_AFTER if self._wants_continue else BODY_INTERVAL)
-
-    def _await_answer(self) -> None:
-        self.near.deadline = self._later(self.proxy.timeouts.first_byte)
-
-    @property
-    def _wants_continue(self) -> bool:
-        return self.head.fields.expect is not None and bool(self.head.minor) and not self._interim
-
     def deadline_passed(self, now: float) -> None:
         """Something takes too long: what, depends on the phase and on who is waited for."""
         if self.phase is Phase.ANSWERING:
             self._answer_late()
-        elif self.near.request_complete:
+        elif self._upload is None or self.near.request_complete:
             seconds = self.proxy.timeouts.first_byte
             self._refuse(Fault.UPSTREAM_TIMEOUT, f"did not answer within {seconds:g} s")
-        elif self._wants_continue:
-            self._interim = True
+        else:
+            self._body_late(self._upload)
+
+    def _body_late(self, upload: Upload) -> None:
+        now = self.reception.sweep.now
+        if upload.is_stuck:
+            later = upload.send_deadline(now, self.proxy.timeouts.send)
+            if later is None:
+                self._refuse(Fault.UPSTREAM_TIMEOUT, "did not take the request's body in time")
+            else:
+                self.near.deadline = later
+        elif upload.said_continue():
             self.near.send_informational(100, b"Continue", b"")
-            self._await_body()
-        elif self._far_full:
-            self._far_late()
-        elif self.received - self._rate_mark < SLOWEST_BODY:
+            self.near.deadline = upload.await_more(now)
+        elif upload.is_too_slow:
             self._refuse(Fault.BODY_TOO_SLOW, "the request's body came too slowly")
         else:
-            self._await_body()
-
-    def _far_late(self) -> None:
-        assert self.far is not None
-        if self._has_progressed(backlog(self.far.transport)):
-            self.near.deadline = self._later(self.proxy.timeouts.send)
-            self._rate_mark = self.received
-        else:
-            self._refuse(Fault.UPSTREAM_TIMEOUT, "did not take the request's body in time")
+            self.near.deadline = upload.await_more(now)
 
     def _answer_late(self) -> None:
         near = self.near
-        if not near.is_blocked:
-            if self._far_full or near.request_complete or not self._uploads_still():
-                self._cut(Fault.UPSTREAM_TIMEOUT, "stopped in the middle of its answer")
+        if near.is_blocked:
+            waiting = near.backlog
+            last, self._last_backlog = self._last_backlog, waiting
+            if waiting == last:
+                self._cut(None, "the client stopped taking the answer")
             else:
-                near.deadline = self._later(self.proxy.timeouts.idle)
-        elif self._has_progressed(near.backlog):
-            near.deadline = self._later(self.proxy.timeouts.send)
+                near.deadline = self._later(self.proxy.timeouts.send)
+        elif self._upload is not None and not near.request_complete and self._upload.has_moved():
+            # It listens: then it need not speak.
+            near.deadline = self._later(self.proxy.timeouts.idle)
         else:
-            self._cut(None, "the client stopped taking the answer")
-
-    def _uploads_still(self) -> bool:
-        moved = self.received != self._rate_mark
-        self._rate_mark = self.received
-        return moved
-
-    def _has_progressed(self, waiting: int) -> bool:
-        last, self._last_backlog = self._last_backlog, waiting
-        return last < 0 or waiting != last
+            self._cut(Fault.UPSTREAM_TIMEOUT, "stopped in the middle of its answer")
 
     # finish
 
@@ -394,20 +344,16 @@ class Exchange:
 
     def request_broken(self, error: WireError) -> None:
         """The rest of the request is not what its head said."""
-        if self.phase is Phase.ANSWERING:
-            self._cut(error.fault, error.detail)
-        else:
-            self._refuse(error.fault, error.detail)
+        self._break(error.fault, error.detail)
 
-    def _too_large(self) -> None:
-        detail = f"a body of more than {self.proxy.max_body} bytes"
+    def _break(self, fault: Fault, detail: str) -> None:
         if self.phase is Phase.ANSWERING:
-            self._cut(Fault.BODY_TOO_LARGE, detail)
+            self._cut(fault, detail)
         else:
-            self._refuse(Fault.BODY_TOO_LARGE, detail)
+            self._refuse(fault, detail)
 
     def _refuse(self, fault: Fault, detail: str) -> None:
-        """Answer in the upstream's stead. Nothing of the answer has been sent yet."""
+        """Answer in the server's stead. Nothing of its answer has been sent yet."""
         near = self.near
         self._let_go()
         self.fault = fault
@@ -426,9 +372,8 @@ class Exchange:
         self.fault = fault
         self.detail = detail
         self._let_go()
-        near = self.near
         self._finish()
-        near.cut()
+        self.near.cut()
 
     def _let_go(self) -> None:
         attempt, self._attempt = self._attempt, None
@@ -451,7 +396,7 @@ class Exchange:
         route.bytes_sent += self.sent
         route.took(seconds)
         if self.far is not None:
-            server = self._pool.counters
+            server = self.pool.counters
             server.in_flight -= 1
             server.answers[kind if self.fault is None else NO_ANSWER] += 1
         if self.fault is not None:
@@ -459,22 +404,19 @@ class Exchange:
         self.reception.finished(self, seconds)
 
     @property
-    def pool(self) -> Pool:
-        return self._pool
+    def received(self) -> int:
+        """Bytes that came from the client: of its body, or of its frames."""
+        return self._upload.received if self._upload is not None else self._received
 
     @property
     def server(self) -> str:
-        return self._pool.server.label
-
-    @property
-    def passage(self) -> Passage:
-        return self._passage
+        """The server's label, for people."""
+        return self.pool.server.label
 
     # switch
 
     def _switch(self, head: AnswerHead) -> None:
         """The upstream agreed to the WebSocket: both connections go to a relay."""
-        assert self.far is not None
         self.near.deadline = NEVER
         detail = self.reception.relay(self, head)
         if detail is not None:
@@ -482,6 +424,11 @@ class Exchange:
             self._refuse(Fault.UPSTREAM_NONSENSE, detail)
         elif self.phase is not Phase.DONE:
             self.phase = Phase.SWITCHED
+
+    def frames_passed(self, received: int, sent: int) -> None:
+        """Bytes of frames went through the relay: from the client, and to it."""
+        self._received += received
+        self.sent += sent
 
     def relay_ended(self, detail: str) -> None:
         self.detail = detail

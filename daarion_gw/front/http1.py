@@ -34,9 +34,6 @@ LINGER = 1.0
 class Conversation(Protocol):
     """What is done with one request: proxied, or rendered by a resource."""
 
-    # Bytes that wait for the end of the piece at hand, to go out together with it.
-    held: bytes
-
     def begin(self) -> None: ...
     def body_received(self, data: bytes) -> None: ...
     def body_ended(self) -> None: ...
@@ -75,6 +72,8 @@ class Why(IntFlag):
 @implementer(IPushProducer)
 class HTTP1Connection(TwistedProtocol):
     """One client connection. Towards it we are a producer: Twisted says when it is full."""
+
+    transport: Any
 
     def __init__(self, reception: "Reception") -> None:
         self.reception = reception

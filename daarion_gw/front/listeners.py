@@ -1,7 +1,6 @@
 """Where clients come in: Twisted endpoint strings, and what to say when one can't be used."""
 
 import errno
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -74,7 +73,7 @@ def owner_of(port: int) -> str | None:
 def _process_with(sockets: set[str]) -> str | None:
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            if any(os.readlink(entry) in sockets for entry in (process / "fd").iterdir()):
+            if any(str(entry.readlink()) in sockets for entry in (process / "fd").iterdir()):
                 name = (process / "comm").read_text().strip()
                 return f"{name} (pid {process.name})"
         except OSError:

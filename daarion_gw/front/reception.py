@@ -324,19 +324,10 @@ class Reception:
     def rendered(self, rendering: Rendering, seconds: float) -> None:
         """A resource of Twisted Web has answered; the health check is never logged."""
         if self._logs and path_of(rendering.head.target) != b"/healthz":
-            head = rendering.head
-            self._access_log.write(
-                entry_of_refusal(
-                    rendering.near.peer,
-                    head,
-                    rendering.request_id,
-                    rendering.status,
-                    rendering.sent,
-                    "",
-                    None,
-                    seconds,
-                )  # fmt: skip
-            )
+            near, head, request_id = rendering.near, rendering.head, rendering.request_id
+            status, sent = rendering.status, rendering.sent
+            entry = entry_of_refusal(near.peer, head, request_id, status, sent, "", None, seconds)
+            self._access_log.write(entry)
 
     def relay(self, exchange: Exchange, head: AnswerHead) -> str | None:
         """Make a WebSocket of an exchange whose upstream agreed; else say what is wrong."""

@@ -22,7 +22,13 @@ from daarion_gw.wire.answer import AnswerHead
 from daarion_gw.wire.fields import pairs, values, without
 from daarion_gw.wire.frames import CloseCode, FrameFollower
 from daarion_gw.wire.passage import answer_block
-from daarion_gw.wire.upgrade import agreed_extensions
+from daarion_gw.wire.upgrade import (
+    agreed_extensions,
+    handshake_answer,
+    handshake_request,
+    not_offered,
+    subprotocols,
+)
 
 if TYPE_CHECKING:
     from .exchange import Exchange
@@ -49,6 +55,8 @@ class _Side:
     word: str
     factory: Any
     is_gone = False
+    # Whether the bytes are still Autobahn's.
+    _handshake = True
 
     def adopt(self, relay: "Relay", transport: Any, factory: Any) -> None:
         """Take over a connection that is up already."""
@@ -57,13 +65,10 @@ class _Side:
         self.transport = transport
         self.connectionMade()  # type: ignore[attr-defined]
 
-    def open(self, other: Any, follower: FrameFollower) -> None:
-        """The handshake is done: from here on the bytes are frames."""
+    def lead(self, other: Any, follower: FrameFollower) -> None:
+        """Say where this side's frames go, and who follows them."""
         self.other = other
         self.follower = follower
-        self._handshake = False
-
-    _handshake = True
 
     def dataReceived(self, data: bytes) -> None:
         relay = self.relay
@@ -72,6 +77,7 @@ class _Side:
             super().dataReceived(data)  # type: ignore[misc]
             return
         if relay.is_closing:
+            self._await_close(data)
             return
         follower = self.follower
         passing = follower.follow(data)
@@ -80,6 +86,14 @@ class _Side:
             self.other.transport.write(passing)
         if follower.fault is not None:
             relay.close(follower.fault.code, follower.fault.reason)
+
+    def _await_close(self, data: bytes) -> None:
+        """We have closed: what still comes goes nowhere, up to the peer's own close."""
+        follower = self.follower
+        if follower.fault is None:
+            follower.follow(data)
+            if follower.closed:
+                self.finish_writing()
 
     def connectionLost(self, reason: Failure) -> None:
         if not self.is_gone:
@@ -102,20 +116,24 @@ class _Side:
             self.transport.unregisterProducer()
 
     def end(self, code: int, reason: str) -> None:
-        """Close this side, with a close frame where one may stand."""
+        """Close this side, with a close frame where one may stand.
+
+        The peer answers it, and only then the connection ends: closed at once, with bytes of
+        its unread, it would lose what we said.
+        """
         if self.is_gone:
             return
         self.transport.resumeProducing()
         sender = self.other.follower
-        if sender.between_frames and not sender.closed:
-            self.sendCloseFrame(code, reason.encode()[:120])  # type: ignore[attr-defined]
-            self.finish_writing()
-        elif sender.closed:
-            self.finish_writing()
-        else:
+        if not (sender.closed or sender.between_frames):
             # In the middle of a message of the other side: no frame of ours can be told
             # from its bytes, only the cut is understood.
             self.transport.abortConnection()
+            return
+        if not sender.closed:
+            self.sendCloseFrame(code, reason.encode()[:120])  # type: ignore[attr-defined]
+        if self.follower.closed:
+            self.finish_writing()
 
     def finish_writing(self) -> None:
         self.unregisterProducer()
@@ -133,7 +151,7 @@ class NearSide(_Side, WebSocketServerProtocol):
         return self.answer
 
     def _closeConnection(self, abort: bool = False) -> None:
-        self.relay.finish("the client's WebSocket was dropped")
+        self.relay.dropped()
 
 
 class FarSide(_Side, WebSocketClientProtocol):
@@ -146,7 +164,8 @@ class FarSide(_Side, WebSocketClientProtocol):
         pass
 
     def _closeConnection(self, abort: bool = False) -> None:
-        self.relay.finish("the upstream's WebSocket was dropped")
+        if not self._handshake:
+            self.relay.dropped()
 
 
 class _Factories:
@@ -209,15 +228,13 @@ class Relay:
         factories = _factories_for(self.reception.reactor)
         far.adopt(self, connection.transport, factories.far)
         far.websocket_key = values(request.fields.kept, b"sec-websocket-key")[0]
-        offered = _subprotocols(request.fields.kept)
+        offered = subprotocols(request.fields.kept)
         far.factory = _Offering(factories.far, offered)
-        far.is_gone = True
-        far.dataReceived(_handshake_answer(head))
-        far.is_gone = False
+        far.dataReceived(handshake_answer(head))
         if far.state != far.STATE_OPEN:
             return f"sent a 101 that is no WebSocket handshake ({far.wasNotCleanReason})"
         extensions = agreed_extensions(head)
-        if wrong := _not_offered(extensions, request.fields.kept):
+        if wrong := not_offered(extensions, request.fields.kept):
             return f"sent a 101 with the extension {wrong} that was not offered"
         self._switch(head, extensions, near, far)
         return None
@@ -228,17 +245,16 @@ class Relay:
         exchange = self.exchange
         connection, shell = exchange.far, exchange.near
         assert connection is not None
-        near.open(far, FrameFollower(True, extensions, self._max_message))
-        far.open(near, FrameFollower(False, extensions, self._max_message))
-        near._handshake = True
+        near.lead(far, FrameFollower(True, extensions, self._max_message))
+        far.lead(near, FrameFollower(False, extensions, self._max_message))
         late = connection.receiver.detach()
         connection.hand_over(far)
         early = shell.switch(near)
         shell.transport.resumeProducing()
         near.answer = (far.websocket_protocol_in_use, self._fields(head))
         near.adopt(self, shell.transport, _factories_for(self.reception.reactor).near)
-        WebSocketServerProtocol.dataReceived(near, _handshake_request(exchange))
-        near._handshake = False
+        near.dataReceived(handshake_request(exchange.head))
+        near._handshake = far._handshake = False
         counters = exchange.proxy.counters
         counters.websockets_opened += 1
         counters.websockets_open += 1
@@ -265,9 +281,9 @@ class Relay:
     def count(self, side: Any, size: int) -> None:
         """``size`` bytes came from ``side`` and passed."""
         if side is self.near:
-            self.exchange.received += size
+            self.exchange.frames_passed(size, 0)
         else:
-            self.exchange.sent += size
+            self.exchange.frames_passed(0, size)
 
     def blocked(self, side: Any, is_full: bool) -> None:
         if is_full:
@@ -282,15 +298,20 @@ class Relay:
 
     def side_lost(self, side: Any) -> None:
         """One TCP connection ended: the other side is told with the fitting code."""
-        other = side.other if hasattr(side, "other") else None
-        if self.is_closing or other is None or side.follower.closed:
-            # It closed properly, or we told it to: what it said last was passed on.
-            self.finish(f"the {side.word} closed")
+        other = side.other
+        if other.is_gone:
+            self.reception.sweep.watched.discard(self)
+        if self.is_closing:
             return
-        code = CloseCode.GOING_AWAY if side is self.near else CloseCode.INTERNAL_ERROR
         self.is_closing = True
-        other.end(code, f"the {side.word} went away")
-        self.finish(f"the {side.word} went away without a close")
+        if side.follower.closed:
+            # It closed properly, and what it said last was passed on.
+            other.finish_writing()
+            self._settle(f"the {side.word} closed")
+        else:
+            code = CloseCode.GOING_AWAY if side is self.near else CloseCode.INTERNAL_ERROR
+            other.end(code, f"the {side.word} went away")
+            self._settle(f"the {side.word} went away without a close")
 
     def close(self, code: int, reason: str) -> None:
         """Close both sides with ``code``."""
@@ -299,21 +320,19 @@ class Relay:
         self.is_closing = True
         self.near.end(code, reason)
         self.far.end(code, reason)
-        self.finish(reason)
+        self._settle(reason)
 
     def go_away(self) -> None:
         """The gateway stops."""
         self.close(CloseCode.GOING_AWAY, "the gateway is going away")
 
-    def finish(self, detail: str) -> None:
-        """Exactly once: end what is left of both connections, count, log."""
-        if self not in self.reception.relays:
-            return
-        self.is_closing = True
+    def dropped(self) -> None:
+        """Autobahn gave a side up."""
+        self.close(CloseCode.PROTOCOL_ERROR, "the WebSocket was dropped")
+
+    def _settle(self, detail: str) -> None:
+        """Exactly once: count, log, and set the time by which both connections must end."""
         self.reception.relays.discard(self)
-        for side in (self.near, self.far):
-            if not side.is_gone:
-                side.finish_writing()
         self.deadline = self.reception.sweep.now + _CLOSE_WITHIN
         self.exchange.proxy.counters.websockets_open -= 1
         self.exchange.relay_ended(detail)
@@ -377,50 +396,3 @@ class _Offering:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._factory, name)
-
-
-def _subprotocols(block: bytes) -> list[str]:
-    return [
-        member.strip().decode("latin-1")
-        for value in values(block, b"sec-websocket-protocol")
-        for member in value.split(b",")
-        if member.strip()
-    ]
-
-
-def _not_offered(agreed: list[bytes], block: bytes) -> str:
-    """The first extension agreed on that nobody had offered, or nothing."""
-    offers = {
-        member.partition(b";")[0].strip().lower()
-        for value in values(block, b"sec-websocket-extensions")
-        for member in value.split(b",")
-    }
-    return next((name.decode("latin-1") for name in agreed if name not in offers), "")
-
-
-def _handshake_request(exchange: "Exchange") -> bytes:
-    """The client's handshake as Autobahn is to see it: already checked, nothing to negotiate."""
-    head = exchange.head
-    lines = [
-        b"GET / HTTP/1.1",
-        b"Host: localhost",
-        b"Connection: Upgrade",
-        b"Upgrade: websocket",
-        b"Sec-WebSocket-Version: 13",
-        b"Sec-WebSocket-Key: " + values(head.fields.kept, b"sec-websocket-key")[0],
-    ]
-    if offered := _subprotocols(head.fields.kept):
-        lines.append(b"Sec-WebSocket-Protocol: " + ", ".join(offered).encode("latin-1"))
-    return b"\r\n".join(lines) + b"\r\n\r\n"
-
-
-def _handshake_answer(head: AnswerHead) -> bytes:
-    """The upstream's 101 for Autobahn to judge, without the extensions: those are not ours."""
-    lines = [
-        b"HTTP/1.1 101 Switching Protocols",
-        b"Connection: " + b", ".join(head.connection),
-        b"Upgrade: " + b", ".join(head.upgrade),
-    ]
-    for name in (b"Sec-WebSocket-Accept", b"Sec-WebSocket-Protocol"):
-        lines += [name + b": " + value for value in values(head.kept, name.lower())]
-    return b"\r\n".join(lines) + b"\r\n\r\n"

@@ -40,9 +40,6 @@ _SECURITY = (b"x-content-type-options", b"x-frame-options", b"referrer-policy")
 class Rendering:
     """One request for the tree's own resources: a conversation for us, a channel for Twisted."""
 
-    # Nothing is held back: a resource gets its request when it is whole.
-    held = b""
-
     def __init__(
         self,
         reception: "Reception",
@@ -67,7 +64,8 @@ class Rendering:
         self.site = reception.site
         self.factory = reception.site
         self.transport = near.transport
-        self._request = Request(self)
+        # Twisted calls what it does not annotate.
+        self._request: Any = Request(self)
 
     def begin(self) -> None:
         head, request = self.head, self._request

@@ -38,7 +38,7 @@ class _SendsAtOnce:
         if sent < len(data):
             super().write(data[sent:] if sent else data)  # type: ignore[misc]
 
-    def doRead(self: Any) -> Exception | None:
+    def doRead(self: Any) -> Any:
         """Take what has come (IReadDescriptor)."""
         try:
             data = self.socket.recv(READ_SIZE)
@@ -74,7 +74,7 @@ class Connector(tcp.Connector):
 class UNIXConnector(unix.Connector):
     """Makes `ConnectedUNIX`."""
 
-    def _makeTransport(self) -> unix.Client:
+    def _makeTransport(self) -> Any:
         return ConnectedUNIX(self.address, self, self.reactor, self.checkPID)
 
 

@@ -33,6 +33,7 @@ class Taker(AnswerSink, Protocol):
 class UpstreamConnection(TwistedProtocol):
     """Towards the server it is a producer: Twisted tells it when its transport is full."""
 
+    transport: Any
     taker: Taker | None = None
     # When an idle connection has been idle for too long (seconds of the sweep's clock).
     idle_until = 0.0

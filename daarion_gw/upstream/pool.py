@@ -45,7 +45,8 @@ class Pool:
         self._idle: list[UpstreamConnection] = []
 
     def __repr__(self) -> str:
-        return f"<Pool {self.server.label}: {len(self._idle)} idle of {self.counters.connections_open}>"
+        open_now = self.counters.connections_open
+        return f"<Pool {self.server.label}: {len(self._idle)} idle of {open_now}>"
 
     @property
     def idle(self) -> int:
@@ -180,7 +181,7 @@ class Attempt:
         else:
             asker.far_connected(connection)
 
-    def failed_at_address(self, reason: Exception) -> None:
+    def failed_at_address(self, reason: BaseException | None) -> None:
         self._connector = None
         self.pool.counters.connect_failures += 1
         if self._asker is None:

@@ -72,3 +72,50 @@ def origin_allowed(head: RequestHead, origins: tuple[str, ...] | None) -> bool:
     if "same" in origins and own is not None and origin.partition("://")[2] == own:
         return True
     return origin in (allowed.lower() for allowed in origins)
+
+
+def subprotocols(block: bytes) -> list[str]:
+    """The subprotocols that a field block offers, or the one that it agrees to."""
+    return [
+        member.strip().decode("latin-1")
+        for value in values(block, b"sec-websocket-protocol")
+        for member in value.split(b",")
+        if member.strip()
+    ]
+
+
+def not_offered(agreed: list[bytes], block: bytes) -> str:
+    """The first extension agreed on that ``block``, the client's, did not offer; or nothing."""
+    offers = {
+        member.partition(b";")[0].strip()
+        for value in values(block, b"sec-websocket-extensions")
+        for member in list_members(value)
+    }
+    return next((name.decode("latin-1") for name in agreed if name not in offers), "")
+
+
+def handshake_request(head: RequestHead) -> bytes:
+    """A client's handshake reduced to what its answer depends on. It was checked before."""
+    lines = [
+        b"GET / HTTP/1.1",
+        b"Host: localhost",
+        b"Connection: Upgrade",
+        b"Upgrade: websocket",
+        b"Sec-WebSocket-Version: 13",
+        b"Sec-WebSocket-Key: " + values(head.fields.kept, b"sec-websocket-key")[0],
+    ]
+    if offered := subprotocols(head.fields.kept):
+        lines.append(b"Sec-WebSocket-Protocol: " + ", ".join(offered).encode("latin-1"))
+    return b"\r\n".join(lines) + b"\r\n\r\n"
+
+
+def handshake_answer(head: AnswerHead) -> bytes:
+    """An upstream's 101 reduced to what must be judged. Extensions are the ends' own affair."""
+    lines = [
+        b"HTTP/1.1 101 Switching Protocols",
+        b"Connection: " + b", ".join(head.connection),
+        b"Upgrade: " + b", ".join(head.upgrade),
+    ]
+    for name in (b"Sec-WebSocket-Accept", b"Sec-WebSocket-Protocol"):
+        lines += [name + b": " + value for value in values(head.kept, name.lower())]
+    return b"\r\n".join(lines) + b"\r\n\r\n"
