@@ -89,9 +89,10 @@ def forwarding(head: RequestHead, peer: Peer, passage: Passage) -> Forwarding:
         return known
     origin = origin_of(peer, fields.identity, head.host)
     made = Forwarding(passage, origin, _tail(head, fields, passage, origin))
-    # An absolute target brings its own host, 1.0 its own rules, OPTIONS its own count:
-    # those are not what the fields alone say.
-    if head.minor and head.host is fields.host and fields.max_forwards is None:
+    # An absolute target may bring its own host, 1.0 passes no Expect on, and OPTIONS counts
+    # hops: then the fields alone do not say what is sent.
+    own_host = fields.host is not None and head.host is fields.host
+    if own_host and fields.max_forwards is None and fields.expect is None:
         fields.forwarding = made
     return made
 
@@ -173,7 +174,8 @@ _NOT_IN_TRAILERS = frozenset(
     b"content-length transfer-encoding host connection te trailer upgrade keep-alive "
     b"content-encoding content-type content-range cache-control expect max-forwards range "
     b"authorization www-authenticate proxy-authorization proxy-authenticate set-cookie cookie "
-    b"location via x-request-id".split()
+    b"location via x-request-id proxy-connection authentication-info "
+    b"proxy-authentication-info".split()
 )
 
 
