@@ -1,6 +1,7 @@
 """A good WebSocket client that runs every case of a fuzzing server.
 
-Called as `ws_fuzzed_client.py URL AGENT`. URL may lead through a proxy. Ends with 0 when the server has written its report on AGENT.
+`ws_fuzzed_client.py URL AGENT`, where URL may lead through a proxy. Ends with 0 when the server
+has written its report on AGENT.
 """
 
 import sys
