@@ -92,7 +92,7 @@ def listen(port: int) -> str:
 
 
 NGINX_CONF = """\
-daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log stderr warn;
+daemon off; {user} worker_processes 1; pid {folder}/nginx.pid; error_log stderr warn;
 events {{ worker_connections 1024; }}
 http {{
   access_log off; keepalive_timeout 65s; client_body_timeout 60s;
@@ -155,6 +155,8 @@ def nginx_argv(
     config = folder / "nginx.conf"
     config.write_text(
         NGINX_CONF.format(
+            # A worker of another user could not reach its temporary files below `folder`.
+            user="user root;" if os.geteuid() == 0 else "",
             folder=folder,
             temp=folder / "temp",
             port=port,
