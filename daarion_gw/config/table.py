@@ -76,9 +76,8 @@ class RouteTable(Generic[T]):
 
 
 def bare_host(host: bytes) -> bytes:
-    """A Host field's value without port and final dot, in lower case."""
+    """A Host field's value without port, brackets and final dot, in lower case."""
     host = host.lower()
-    colon = host.rfind(b":")
-    if colon > host.rfind(b"]"):
-        host = host[:colon]
-    return host.removesuffix(b".")
+    if host.startswith(b"["):
+        return host[1 : host.find(b"]")]
+    return host.partition(b":")[0].removesuffix(b".")
