@@ -2,13 +2,15 @@
 
 from typing import Any
 
+from twisted.web.pages import not_found
 from twisted.web.resource import Resource
 
 
 class Health(Resource):
     """200, ``text/plain``, ``OK`` (SPEC.md section 2)."""
 
-    isLeaf = True
+    def getChild(self, path: bytes, request: Any) -> Any:
+        return not_found()
 
     def render_GET(self, request: Any) -> bytes:
         request.setHeader(b"Content-Type", b"text/plain")

@@ -100,10 +100,14 @@ class Root(Resource):
         return found
 
     def _lookup(self, host: bytes | None, path: bytes) -> "ProxyResource | Root | None":
+        found = self._table.find(host, path)
+        if found is not None and found.route.host is not None:
+            # Made for this host alone: the gateway's own pages are for all others.
+            return found
         name = path[1:].partition(b"/")[0]
         if name in self.children and (name or path == b"/"):
             return self
-        return self._table.find(host, path)
+        return found
 
 
 def build_root(
