@@ -135,8 +135,8 @@ def test_only_the_slash_may_be_missing(client):
 
 @pytest.mark.parametrize(
     "path",
-    ["/api/../kept/x", "/kept/%2e%2e/api/x", "/api/%76%32/x", "/api/./v2/../../kept/", "/x/../api/y",
-     "/%61pi/x", "/api/.."],
+    ["/api/../kept/x", "/kept/%2e%2e/api/x", "/api/%76%32/x", "/api/./v2/../../kept/",
+     "/x/../api/y", "/%61pi/x", "/api/.."],
 )  # fmt: skip
 def test_a_path_that_reads_as_another_route_is_refused(client, origin, second, path):
     got = client.ask(get(path))

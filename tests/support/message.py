@@ -61,7 +61,7 @@ def post(target: str, body: bytes = b"", *lines: str) -> bytes:
 
 def old(method: str, target: str, *lines: str) -> bytes:
     """A request of an HTTP/1.0 client."""
-    return f"{method} {target} HTTP/1.0\r\n{''.join(li + chr(13) + chr(10) for li in lines)}\r\n".encode()
+    return "\r\n".join([f"{method} {target} HTTP/1.0", *lines, "", ""]).encode()
 
 
 def answer(status: int = 200, body: bytes = b"", *lines: str, reason: str = "OK") -> bytes:
