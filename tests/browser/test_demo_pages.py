@@ -1,6 +1,7 @@
 """The stand-ins' pages in real Chromium: assets, forms, cookies and live WebSockets.
 
-`pages` says where they are: here the stand-ins themselves, with no gateway between.
+`pages` says where they are: once each the stand-ins themselves, with nothing between, and
+behind the gateway, so that a fault can be told from one of the page's own.
 """
 
 import json
@@ -11,15 +12,15 @@ from selenium.webdriver.common.by import By
 SHAPES = {"desk": {"width": 1280}, "phone": {"width": 360, "height": 780, "dark": True}}
 
 
-@pytest.fixture
-def pages(start_site):
+@pytest.fixture(params=["alone", "gateway"])
+def pages(request):
     """{upstream name: the address of its page}."""
-    urls = start_site().urls
-    return {
-        "microdao-ws": urls["microdao-ws"] + "/",
-        "grafana": urls["grafana"] + "/",
-        "prometheus": urls["prometheus"] + "/",
-    }
+    if request.param == "gateway":
+        gateway = request.getfixturevalue("gateway").url
+        paths = {"microdao-ws": "ws/", "grafana": "grafana/", "prometheus": "prometheus/"}
+        return {name: gateway + path for name, path in paths.items()}
+    urls = request.getfixturevalue("start_site")().urls
+    return {name: urls[name] + "/" for name in ("microdao-ws", "grafana", "prometheus")}
 
 
 def text(window, selector):

@@ -91,3 +91,11 @@ def test_the_whole_row_leads_to_the_service(browser, start_site):
         By.XPATH, ".."
     ).click()
     assert window.current_url.endswith("/api/")
+
+
+def test_the_gateway_s_own(browser, gateway, screenshot, eventually):
+    window = browser()
+    window.get(gateway.url)
+    eventually(lambda: texts(window, ".count") == ["8 of 8 answer now"])
+    screenshot(window, "start-gateway")
+    assert window.get_log("browser") == []
