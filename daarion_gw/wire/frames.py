@@ -77,12 +77,15 @@ class FrameFollower:
         """The part of ``data`` that may pass now.
 
         Shorter when a header is not complete (it comes with the next call), when the close
-        frame has passed, or when a frame is at fault: then `fault` says why.
+        frame has passed, or when a frame is at fault: then `fault` says why, and nothing
+        passes any more.
         """
         size = len(data)
         if size <= self._left and not self.closed:
             self._left -= size
             return data
+        if self.fault is not None:
+            return b""
         if self._begun:
             data = self._begun + data
             size = len(data)
