@@ -40,6 +40,8 @@ _INDEX = f"""daarion-gw {__version__}, admin listener
 class AdminSite(Site):
     """A site that leaves no line in the log for each scrape."""
 
+    noisy = False
+
     def log(self, request: Any) -> None:
         """Say nothing: the access log is for the exchanges that the gateway exists for."""
 

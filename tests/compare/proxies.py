@@ -115,14 +115,16 @@ def nginx(folder: Path, recorder: Recorder, extra: str = "") -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def gateway(folder: Path, recorder: Recorder) -> Iterator[int]:
+def gateway(
+    folder: Path, recorder: Recorder, admin: str = "off", access_log: str = "'off'"
+) -> Iterator[int]:
     """Run the gateway of this checkout and give its port."""
     folder.mkdir()
     port = free_port()
     lines = [
         "gateway:",
         f'  listen: ["tcp:{port}:interface={HOST}"]',
-        "  access_log: 'off'",
+        f"  access_log: {access_log}",
         "routes:",
     ]
     for prefix, (name, cut) in ROUTES.items():
@@ -134,7 +136,7 @@ def gateway(folder: Path, recorder: Recorder) -> Iterator[int]:
     config = folder / "gateway.yaml"
     config.write_text("\n".join(lines) + "\n")
     twistd = str(Path(sys.executable).with_name("twistd"))
-    command = [twistd, "-n", "--pidfile=", "daarion-gw", "--config", str(config), "--admin", "off"]
+    command = [twistd, "-n", "--pidfile=", "daarion-gw", "--config", str(config), "--admin", admin]
     with _running(command, port, folder):
         yield port
 
