@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from twisted.web.pages import not_found
+from twisted.web.pages import notFound
 from twisted.web.resource import Resource
 
 
@@ -10,7 +10,7 @@ class Health(Resource):
     """200, ``text/plain``, ``OK`` (SPEC.md section 2)."""
 
     def getChild(self, path: bytes, request: Any) -> Any:
-        return not_found()
+        return notFound()
 
     def render_GET(self, request: Any) -> bytes:
         request.setHeader(b"Content-Type", b"text/plain")
