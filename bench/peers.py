@@ -4,6 +4,7 @@ Each function writes a configuration into its folder and returns the command to 
 proxy has the same routes: `/bench/…` to the origin and `/sink/…` to the sink, both stripped.
 """
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ from pathlib import Path
 from bench.origin import Origin
 from bench.processes import HOST, NGINX_USER, Running, free_port, start
 
+# In the folder of its proxy, which is where each proxy is started.
+ACCESS_LOG = "access.log"
 ROOT = Path(__file__).resolve().parent.parent
 
 _NGINX = """
@@ -21,7 +24,7 @@ pid nginx.pid;
 error_log stderr;
 events {{ worker_connections 4096; }}
 http {{
-    access_log off;
+    access_log {log};
     client_body_temp_path body;
     proxy_temp_path proxied;
     client_max_body_size 100m;
@@ -53,7 +56,9 @@ _ONE_ONE = 'proxy_http_version 1.1; proxy_set_header Connection "";'
 _STREAMING = "proxy_request_buffering off; proxy_buffering off;"
 
 
-def _nginx(folder: Path, port: int, origin: Origin, keepalive: str, proxy: str) -> list[str]:
+def _nginx(
+    folder: Path, port: int, origin: Origin, keepalive: str, proxy: str, log: str = "off"
+) -> list[str]:
     config = folder / "nginx.conf"
     config.write_text(
         _NGINX.format(
@@ -64,6 +69,7 @@ def _nginx(folder: Path, port: int, origin: Origin, keepalive: str, proxy: str) 
             sink=origin.sink_port,
             keepalive=keepalive,
             proxy=proxy,
+            log=log,
         )
     )
     return ["nginx", "-p", str(folder), "-c", str(config)]
@@ -72,6 +78,12 @@ def _nginx(folder: Path, port: int, origin: Origin, keepalive: str, proxy: str) 
 def nginx_tuned(folder: Path, port: int, origin: Origin) -> list[str]:
     """The measure of all others."""
     return _nginx(folder, port, origin, _KEEPALIVE, _ONE_ONE)
+
+
+def nginx_logging(folder: Path, port: int, origin: Origin) -> list[str]:
+    """As tuned, with a log that is written once per second, as the gateway's is."""
+    log = f"{ACCESS_LOG} combined buffer=64k flush=1s"
+    return _nginx(folder, port, origin, _KEEPALIVE, _ONE_ONE, log)
 
 
 def nginx_streaming(folder: Path, port: int, origin: Origin) -> list[str]:
@@ -86,11 +98,20 @@ def nginx_old(folder: Path, port: int, origin: Origin) -> list[str]:
 
 def gateway(folder: Path, port: int, origin: Origin) -> list[str]:
     """daarion-gw from this checkout, as a user starts it."""
+    return _gateway(folder, port, origin, '"off"')
+
+
+def gateway_logging(folder: Path, port: int, origin: Origin) -> list[str]:
+    """The same with its access log."""
+    return _gateway(folder, port, origin, f"{{format: combined, file: {ACCESS_LOG}}}")
+
+
+def _gateway(folder: Path, port: int, origin: Origin, log: str) -> list[str]:
     (folder / "gateway.yaml").write_text(
         f"""\
 gateway:
   listen: ["tcp:{port}:interface={HOST}"]
-  access_log: "off"
+  access_log: {log}
 routes:
   /bench/:
     to: http://{HOST}:{origin.port}
@@ -98,7 +119,7 @@ routes:
     to: http://{HOST}:{origin.sink_port}
 """
     )
-    twistd = str(ROOT / ".venv" / "bin" / "twistd")
+    twistd = str(Path(sys.executable).with_name("twistd"))
     config = str(folder / "gateway.yaml")
     return [twistd, "-n", "--pidfile=", "daarion-gw", "--config", config, "--admin", "off"]
 
@@ -114,7 +135,7 @@ class Peer:
 
     def start(self, folder: Path, origin: Origin) -> Running:
         """Start it in a sub-folder of its own. Raises NotStartedError."""
-        own = folder / self.name.replace(" ", "-")
+        own = folder / self.name.replace(",", "").replace(" ", "-")
         own.mkdir()
         port = free_port()
         # The checkout may be newer than what is installed.
@@ -122,9 +143,17 @@ class Peer:
         return start(self.name, self.command(own, port, origin), port, own, environment)
 
 
-TUNED = Peer("nginx tuned", nginx_tuned)
-OLD = Peer("nginx old", nginx_old)
-STREAMING = Peer("nginx streaming", nginx_streaming, ("100 MB answer", "100 MB upload"))
-GATEWAY = Peer("daarion-gw", gateway)
+_LARGE = ("100 MB answer", "100 MB upload")
+_SMALL = ("small GET",)
 
-PEERS = (TUNED, STREAMING, OLD, GATEWAY)
+GATEWAY = Peer("daarion-gw", gateway)
+TUNED = Peer("nginx tuned", nginx_tuned)
+
+PEERS = (
+    GATEWAY,
+    TUNED,
+    Peer("nginx old", nginx_old),
+    Peer("nginx streaming", nginx_streaming, _LARGE),
+    Peer("daarion-gw, log on", gateway_logging, _SMALL),
+    Peer("nginx tuned, log on", nginx_logging, _SMALL),
+)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench import table
 from bench.origin import Origin, start_origin
-from bench.peers import GATEWAY, PEERS, ROOT, TUNED
+from bench.peers import PEERS, ROOT, TUNED
 from bench.processes import NotStartedError, Running
 from bench.raw_client import BrokenError
 from bench.works import WORKS, Effort, Work
@@ -120,7 +120,7 @@ def report(
 ) -> tuple[str, bool]:
     """Return (Markdown, whether everything wanted is met)."""
     units = {work.name: work.unit for work in WORKS}
-    ratios, met = table.verdicts(measured, GATEWAY.name, chosen.column)
+    ratios, met = table.verdicts(measured, chosen.column)
     parts = [
         "Processor time of the proxy per unit of work: median (least–most) of "
         f"{chosen.rounds} interleaved rounds.",
@@ -135,7 +135,7 @@ def report(
 
 
 def main() -> int:
-    """Run everything; 0, or 1 when work went wrong or `--gate` is not met."""
+    """Run everything; 1 when a proxy is missing, work went wrong or `--gate` is not met."""
     chosen = arguments()
     machine = table.machine() | {"nginx": version_of(["nginx", "-v"])}
     with tempfile.TemporaryDirectory(prefix="daarion-bench-") as name:
@@ -169,7 +169,7 @@ def main() -> int:
         )
     )
     print(f"\nwritten to {result.relative_to(ROOT)}")
-    return 1 if wrong or (chosen.gate and not met) else 0
+    return 1 if wrong or missing or (chosen.gate and not met) else 0
 
 
 if __name__ == "__main__":

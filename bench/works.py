@@ -6,11 +6,13 @@ a measurement that was not wholly done as asked raises BrokenError instead of gi
 
 import json
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from bench.origin import BIG, SMALL, Origin
+from bench.peers import ACCESS_LOG
 from bench.processes import HOST, Running
 from bench.raw_client import Answer, BrokenError, Client, digest
 
@@ -72,6 +74,7 @@ class SmallGet:
         """Load by wrk; the origin's own log says whether each request got there whole."""
         _wrk(proxy, min(1.0, effort.seconds / 2))
         origin.forget_requests()
+        logged = _lines(proxy)
         before = proxy.processor_seconds()
         done = _wrk(proxy, effort.seconds)
         spent = proxy.processor_seconds() - before
@@ -82,8 +85,29 @@ class SmallGet:
         # Those in flight when wrk stops reach the origin and are in nobody's count.
         count = done["requests"]
         origin.check_requests("/small", count, count + CONNECTIONS, f"{HOST}:{proxy.port}")
+        _check_log(proxy, logged + count)
         self.check(proxy, origin)
         return spent / count
+
+
+def _lines(proxy: Running) -> int:
+    """How many lines the proxy's access log has now, 0 when it writes none."""
+    path = proxy.log.with_name(ACCESS_LOG)
+    if not path.exists():
+        return 0
+    with path.open("rb") as log:
+        return sum(1 for _ in log)
+
+
+def _check_log(proxy: Running, at_least: int) -> None:
+    """A proxy that logs has to have logged every request, a second later at most."""
+    if not proxy.log.with_name(ACCESS_LOG).exists():
+        return
+    deadline = time.monotonic() + 3
+    while (found := _lines(proxy)) < at_least:
+        if time.monotonic() > deadline:
+            raise BrokenError(f"{found} lines are in the access log, not {at_least}")
+        time.sleep(0.05)
 
 
 def _wrk(proxy: Running, seconds: float) -> dict[str, int]:

@@ -56,14 +56,27 @@ def test_a_ratio_is_the_median_of_the_rounds():
 
 
 def test_verdicts_say_what_is_met_and_what_is_behind():
-    rounds = {"nginx tuned": [1.0] * 3, "nginx old": [4.0] * 3, "daarion-gw": [2.3] * 3}
-    text, met = verdicts({"small GET": rounds}, "daarion-gw", "first")
-    assert "| small GET | nginx tuned | 2.30 | 2.2 | behind |" in text
-    assert "| small GET | nginx old | 0.57 | 0.6 | PASS |" in text
+    rounds = {
+        "nginx tuned": [1.0] * 3,
+        "nginx old": [4.0] * 3,
+        "daarion-gw": [2.3] * 3,
+        "nginx tuned, log on": [1.0] * 3,
+        "daarion-gw, log on": [3.0] * 3,
+    }
+    text, met = verdicts({"small GET": rounds}, "first")
+    assert "| small GET | daarion-gw | nginx tuned | 2.30 | 2.2 | behind |" in text
+    assert "| small GET | daarion-gw | nginx old | 0.57 | 0.6 | PASS |" in text
+    assert "| small GET | daarion-gw, log on | nginx tuned, log on | 3.00 | - |  |" in text
     assert not met
 
 
+def test_what_is_met_is_met():
+    rounds = {"nginx tuned": [1.0] * 3, "nginx streaming": [1.0] * 3, "daarion-gw": [0.8] * 3}
+    _, met = verdicts({"100 MB answer": rounds}, "first")
+    assert met
+
+
 def test_a_missing_gateway_meets_nothing():
-    text, met = verdicts({"small GET": {"nginx tuned": [1.0]}}, "daarion-gw", "first")
+    text, met = verdicts({"small GET": {"nginx tuned": [1.0]}}, "first")
     assert "missing" in text
     assert not met
