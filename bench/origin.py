@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.processes import HOST, NGINX_USER, Running, free_port, start
+from bench.processes import HOST, NGINX, NGINX_USER, Running, free_port, start
 from bench.raw_client import BrokenError
 
 SMALL = b'{"service":"origin","ok":true,"n":12345}'
@@ -39,6 +39,10 @@ http {{
     log_format work '{fields}';
     access_log requests.log work buffer=64k flush=200ms;
     client_body_temp_path body;
+    proxy_temp_path unused;
+    fastcgi_temp_path unused;
+    uwsgi_temp_path unused;
+    scgi_temp_path unused;
     keepalive_requests 100000000;
     sendfile on;
     server {{
@@ -133,6 +137,8 @@ def start_origin(folder: Path) -> Origin:
         )
     )
     sink = Path(__file__).with_name("sink.py")
-    running = [start("origin", ["nginx", "-p", str(folder), "-c", str(config)], port, folder)]
+    running = [
+        start("origin", [NGINX, "-e", "stderr", "-p", str(folder), "-c", str(config)], port, folder)
+    ]
     running.append(start("sink", [sys.executable, str(sink), str(sink_port)], sink_port, folder))
     return Origin(port, sink_port, folder, running)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.origin import Origin
-from bench.processes import HOST, NGINX_USER, Running, free_port, start
+from bench.processes import HOST, NGINX, NGINX_USER, Running, free_port, start
 
 # In the folder of its proxy, which is where each proxy is started.
 ACCESS_LOG = "access.log"
@@ -26,6 +26,9 @@ events {{ worker_connections 4096; }}
 http {{
     access_log {log};
     client_body_temp_path body;
+    fastcgi_temp_path unused;
+    uwsgi_temp_path unused;
+    scgi_temp_path unused;
     proxy_temp_path proxied;
     client_max_body_size 100m;
     keepalive_timeout 65s;
@@ -72,7 +75,7 @@ def _nginx(
             log=log,
         )
     )
-    return ["nginx", "-p", str(folder), "-c", str(config)]
+    return [NGINX, "-e", "stderr", "-p", str(folder), "-c", str(config)]
 
 
 def nginx_tuned(folder: Path, port: int, origin: Origin) -> list[str]:

@@ -1,6 +1,7 @@
 """Child processes of a run: started, awaited, measured from /proc, and stopped by their pid."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -11,6 +12,8 @@ from pathlib import Path
 TICK = 1 / os.sysconf("SC_CLK_TCK")
 HOST = "127.0.0.1"
 
+# A user's PATH on Debian has no sbin in it.
+NGINX = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin") or "nginx"
 # Started by root, nginx's worker would be nobody, who may not enter a temporary folder.
 NGINX_USER = "user root;" if os.geteuid() == 0 else ""
 

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -11,7 +12,7 @@ from pathlib import Path
 from bench import table
 from bench.origin import Origin, start_origin
 from bench.peers import PEERS, ROOT, TUNED
-from bench.processes import NotStartedError, Running
+from bench.processes import NGINX, NotStartedError, Running
 from bench.raw_client import BrokenError
 from bench.works import WORKS, Effort, Work
 
@@ -137,7 +138,10 @@ def report(
 def main() -> int:
     """Run everything; 1 when a proxy is missing, work went wrong or `--gate` is not met."""
     chosen = arguments()
-    machine = table.machine() | {"nginx": version_of(["nginx", "-v"])}
+    for program in (NGINX, "wrk"):
+        if shutil.which(program) is None:
+            sys.exit(f"{program} is missing: apt install nginx wrk")
+    machine = table.machine() | {"nginx": version_of([NGINX, "-v"])}
     with tempfile.TemporaryDirectory(prefix="daarion-bench-") as name:
         folder = Path(name)
         origin = start_origin(folder / "origin")

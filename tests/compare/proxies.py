@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.compare.recorder import HOST, Recorder
+from tests.real.installed import need_program
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -44,6 +45,9 @@ http {{
     client_max_body_size 100m;
     keepalive_timeout 65s;
     client_body_temp_path body;
+    fastcgi_temp_path unused;
+    uwsgi_temp_path unused;
+    scgi_temp_path unused;
     proxy_temp_path proxied;
     proxy_connect_timeout 60s;
     proxy_send_timeout 60s;
@@ -89,6 +93,7 @@ def _port(recorder: Recorder, upstream: str) -> int:
 @contextlib.contextmanager
 def nginx(folder: Path, recorder: Recorder, extra: str = "") -> Iterator[int]:
     """Run nginx and give its port. `extra` goes into the server block."""
+    program = need_program("nginx")
     folder.mkdir()
     port = free_port()
     names = dict.fromkeys(name for name, _ in ROUTES.values())
@@ -110,7 +115,7 @@ def nginx(folder: Path, recorder: Recorder, extra: str = "") -> Iterator[int]:
             extra=extra,
         )
     )
-    with _running(["nginx", "-p", str(folder), "-c", str(config)], port, folder):
+    with _running([program, "-e", "stderr", "-p", str(folder), "-c", str(config)], port, folder):
         yield port
 
 
