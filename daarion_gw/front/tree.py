@@ -44,6 +44,8 @@ class ProxyResource(Resource):
         self.route = route
         self.ways = tuple(ways)
         self.counters = counters
+        # Not so the route for everything: beside it the gateway's own pages have their place.
+        self.is_specific = route.host is not None or route.path != "/"
         self.max_body = route.max_body
         self.timeouts: Timeouts = route.timeouts
         self._turn = count()
@@ -101,8 +103,7 @@ class Root(Resource):
 
     def _lookup(self, host: bytes | None, path: bytes) -> "ProxyResource | Root | None":
         found = self._table.find(host, path)
-        if found is not None and found.route.host is not None:
-            # Made for this host alone: the gateway's own pages are for all others.
+        if found is not None and found.is_specific:
             return found
         name = path[1:].partition(b"/")[0]
         if name in self.children and (name or path == b"/"):

@@ -71,6 +71,7 @@ class AnswerHead:
     """
 
     __slots__ = (
+        "block",
         "chunked",
         "connection",
         "content_length",
@@ -96,6 +97,8 @@ class AnswerHead:
         self.upgrade: list[bytes] = []
         self.framing = Framing.NONE
         self.keep_alive = False
+        # Room for a sender's remembered work on this head; reading it never looks there.
+        self.block: tuple[object, bytes] | None = None
 
 
 def _nonsense(detail: str) -> WireError:

@@ -98,14 +98,14 @@ class AnswerReceiver:
         while data:
             data = self._READ[self.state](self, data)
 
-    def end(self) -> None:
-        """The upstream closed its side."""
+    def end(self, whole: bool = True) -> None:
+        """The upstream closed its side; ``whole`` is False when it was a reset."""
         state = self.state
-        if state is _CLOSE:
+        if state is _CLOSE and whole:
             self.state = _NOTHING
             self._keep_alive = False
             self.sink.answer_ended(b"")
-        elif state in (_HEAD, _LENGTH, _CHUNKS):
+        elif state in (_HEAD, _LENGTH, _CHUNKS, _CLOSE):
             self._break("the connection was closed before the end of the answer")
 
     def detach(self) -> bytes:

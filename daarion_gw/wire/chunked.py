@@ -27,13 +27,15 @@ class _Next(Enum):
 class ChunkedReader:
     """Takes a chunked body apart. After the end, ``trailers`` is the trailer's field block."""
 
-    __slots__ = ("_kept", "_left", "_limits", "_next", "_pieces", "trailers")
+    __slots__ = ("_kept", "_left", "_limits", "_looked_at", "_next", "_pieces", "trailers")
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._next = _Next.SIZE
         self._kept = b""
         self._left = 0
+        # How much of trailers that have begun was looked at before.
+        self._looked_at = 0
         self._pieces: list[bytes] = []
         self.trailers = b""
 
@@ -69,17 +71,16 @@ class ChunkedReader:
     def _size(self, data: bytes, at: int) -> int:
         match = _SIZE_LINE.match(data, at)
         if match is None:
-            return self._wait(data, at, self._check_size_begun)
+            begun = data[at:]
+            longest = 16 + 1 + self._limits.chunk_extension + 1
+            if _SIZE_BEGUN.match(begun) is None or len(begun) > longest:
+                raise WireError(Fault.MALFORMED, "a chunk size that is no hexadecimal number")
+            return self._wait(begun)
         if match[2] is not None and len(match[2]) > self._limits.chunk_extension:
             raise WireError(Fault.MALFORMED, "a chunk extension that is too long")
         self._left = int(match[1], 16)
         self._next = _Next.DATA if self._left else _Next.TRAILERS
         return match.end()
-
-    def _check_size_begun(self, begun: bytes) -> None:
-        longest = 16 + 1 + self._limits.chunk_extension + 1
-        if _SIZE_BEGUN.match(begun) is None or len(begun) > longest:
-            raise WireError(Fault.MALFORMED, "a chunk size that is no hexadecimal number")
 
     def _data(self, data: bytes, at: int) -> int:
         end = at + self._left
@@ -97,32 +98,28 @@ class ChunkedReader:
         if data.startswith(b"\r\n", at):
             self._next = _Next.SIZE
             return at + 2
-        return self._wait(data, at, self._check_data_end_begun)
-
-    def _check_data_end_begun(self, begun: bytes) -> None:
+        begun = data[at:]
         if begun not in (b"", b"\r"):
             raise WireError(Fault.MALFORMED, "chunk data that CRLF does not follow")
+        return self._wait(begun)
 
     def _trailers(self, data: bytes, at: int) -> int:
         if data.startswith(b"\r\n", at):
             return at + 2
-        end = data.find(b"\r\n\r\n", at)
-        if end < 0:
-            return self._wait(data, at, self._check_trailers_begun)
-        block = data[at : end + 2]
-        self._check_trailers_begun(block)
-        fields.check_block(block, self._limits)
-        self.trailers = block
-        return end + 4
-
-    def _check_trailers_begun(self, begun: bytes) -> None:
-        if len(begun) > self._limits.head:
+        end = data.find(b"\r\n\r\n", at + self._looked_at)
+        after = end + 4 if end >= 0 else len(data)
+        if after - at > self._limits.head:
             raise WireError(Fault.FIELDS_TOO_LARGE, "trailers that are too long")
-        fields.check_begun(begun)
+        if end < 0:
+            begun = data[at:]
+            fields.check_begun(begun, self._looked_at)
+            self._looked_at = max(0, len(begun) - 3)
+            return self._wait(begun)
+        self.trailers = data[at : end + 2]
+        fields.check_block(self.trailers, self._limits)
+        return after
 
-    def _wait(self, data: bytes, at: int, check) -> int:  # type: ignore[no-untyped-def]
-        begun = data[at:]
-        check(begun)
+    def _wait(self, begun: bytes) -> int:
         self._kept = begun
         return -1
 

@@ -4,7 +4,7 @@ All that does not depend on the single request is worked out once per route and 
 (`Passage`), and what depends on a client's fields only once per field block.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from .answer import AnswerHead, Framing, Has
@@ -50,6 +50,11 @@ class Passage:
     instance: bytes
     secured: bool = True
     keep_underscores: bool = False
+    # How much of a target is the prefix: its last slash belongs to the rest.
+    _cut: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_cut", len(self.prefix.rstrip(b"/")))
 
     @property
     def via(self) -> bytes:
@@ -57,13 +62,13 @@ class Passage:
 
     def target(self, target: bytes) -> bytes:
         """The target as the server gets it: the prefix cut off, the rest byte for byte."""
-        if not (self.prefix or self.base) or not target.startswith(b"/"):
+        if target == b"*":
             return target
-        rest = target[len(self.prefix.rstrip(b"/")) :]
+        rest = target[self._cut :]
+        if self.base:
+            return self.base + rest
         # Of an exact path nothing is left, or a query.
-        if not self.base and not rest.startswith(b"/"):
-            rest = b"/" + rest
-        return self.base + rest
+        return rest if rest.startswith(b"/") else b"/" + rest
 
     def places(self, host: bytes | None) -> Places:
         """Where this server's own addresses stand for the client (for `relocate`)."""
@@ -157,6 +162,9 @@ def request_bytes(
 
 def answer_block(head: AnswerHead, passage: Passage, request: RequestHead) -> bytes:
     """The field lines of an answer as the client gets them, framing and id apart."""
+    known = head.block
+    if known is not None and known[0] is passage:
+        return known[1]
     block = head.kept
     has = head.has
     if head.chunked and head.framing is Framing.NONE and request.minor:
@@ -166,6 +174,9 @@ def answer_block(head: AnswerHead, passage: Passage, request: RequestHead) -> by
         block = relocate(block, passage.places(request.host))
     if passage.secured and has & _ALL_THREE != _ALL_THREE:
         block += SECURITY_LINES[has & _ALL_THREE]
+    if not has & _PLACE and head.framing is not Framing.NONE:
+        # Nothing of the request took part: a server that repeats itself gets the same again.
+        head.block = (passage, block)
     return block
 
 
