@@ -5,6 +5,7 @@ It knows the wire and its pool; who the exchange is, it knows only as `Taker`.
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.python.failure import Failure
@@ -98,7 +99,8 @@ class UpstreamConnection(TwistedProtocol):
         self.is_lost = True
         self.pool.connection_closed(self)
         if self.taker is not None:
-            self.receiver.end()
+            # Only a proper close can be the end of a body that the close ends.
+            self.receiver.end(whole=reason.check(ConnectionDone) is not None)
 
     def pauseProducing(self) -> None:
         if self.taker is not None:
