@@ -147,6 +147,8 @@ def new_page(chromium_url: str) -> Iterator[Page]:
     from websockets.sync.client import connect
 
     tab = ask("PUT", f"{chromium_url}/json/new?about:blank").json()
-    with connect(tab["webSocketDebuggerUrl"], max_size=None, compression=None) as connection:
+    # A closed tab does not always say goodbye to its debugger.
+    url, options = tab["webSocketDebuggerUrl"], {"max_size": None, "close_timeout": 1}
+    with connect(url, compression=None, **options) as connection:
         yield Page(connection)
         ask("GET", f"{chromium_url}/json/close/{tab['id']}")

@@ -75,7 +75,7 @@ python2() {
 autobahn() {
     version=25.10.1
     folder=$tools/autobahn-testsuite
-    [ "$(cat "$folder/installed" 2>/dev/null)" = "$version" ] && return 0
+    [ "$(cat "$folder/installed" 2>/dev/null)" = "$version" ] && [ -x "$folder/python" ] && return 0
     if ! python=$(python2); then
         say 'the Autobahn testsuite needs Python 2.7 with pip: none found (pyenv, /usr, /usr/local)'
         return 1
@@ -83,16 +83,19 @@ autobahn() {
     say "the Autobahn testsuite, with $python"
     rm -rf "$folder"
     mkdir -p "$folder"
-    "$python" -m pip install -q --disable-pip-version-check --no-warn-script-location \
-        --target "$folder/lib" "autobahntestsuite==$version"
+    # In its own folder: pip of that age takes a package that lies about for an installed one.
+    (cd "$folder" && "$python" -m pip install -q --disable-pip-version-check \
+        --no-warn-script-location --no-python-version-warning \
+        --target lib "autobahntestsuite==$version") >"$folder/log" 2>&1 ||
+        { cat "$folder/log"; return 1; }
     # pip --target leaves the namespace package without its file.
     touch "$folder/lib/zope/__init__.py"
-    cat >"$folder/wstest" <<WSTEST
+    cat >"$folder/python" <<WRAPPER
 #!/bin/sh
-PYTHONPATH='$folder/lib' exec '$python' -W ignore '$folder/lib/bin/wstest' "\$@"
-WSTEST
-    chmod +x "$folder/wstest"
-    "$folder/wstest" --help >/dev/null
+PYTHONPATH='$folder/lib' exec '$python' -W ignore "\$@"
+WRAPPER
+    chmod +x "$folder/python"
+    "$folder/python" "$folder/lib/bin/wstest" --help >/dev/null
     echo "$version" >"$folder/installed"
 }
 

@@ -3,8 +3,8 @@
 `wstest` ends with 0 even when cases fail: the reports are read.
 """
 
+import contextlib
 import json
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,114 +13,117 @@ import pytest
 
 from tests.real.autobahn_cases import ALLOWED, AT_LEAST, FULL, LEFT_OUT, RANKING
 from tests.real.installed import PEERS, need_tool
-from tests.real.running import accepts, free_port, running
+from tests.real.running import Running, accepts, free_port, running, until
 
 # Seconds for one agent's run.
-PATIENCE = 1800 if FULL else 240
+PATIENCE = 3600 if FULL else 300
 
-type_of_report = dict[str, dict[str, dict[str, str]]]
+# Case id -> how the peer behaved, and how it closed.
+Report = dict[str, tuple[str, str]]
 
 
 @pytest.fixture(scope="module")
-def wstest() -> Path:
-    return need_tool("autobahn-testsuite", "wstest")
+def python2() -> Path:
+    """The Python that can import the testsuite."""
+    return need_tool("autobahn-testsuite", "python")
 
 
 @pytest.fixture(scope="module")
 def good_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """`http://` address of a correct WebSocket server."""
+    """`host:port` of a correct WebSocket server."""
     port = free_port()
     argv = [sys.executable, PEERS / "ws_echo.py", str(port)]
     log = tmp_path_factory.mktemp("echo") / "log"
     with running(argv, log, ready=lambda: accepts(port)):
-        yield f"http://127.0.0.1:{port}"
+        yield f"127.0.0.1:{port}"
 
 
-def spec(folder: Path, **more: object) -> Path:
+def write_spec(folder: Path, **more: object) -> Path:
+    """A specification for wstest whose report goes into `folder`."""
     path = folder / "spec.json"
-    path.write_text(
-        json.dumps(
-            {
-                "outdir": str(folder / "report"),
-                "cases": ["*"],
-                "exclude-cases": LEFT_OUT,
-                "exclude-agent-cases": {},
-            }
-            | more
-        )
-    )
+    cases = {"cases": ["*"], "exclude-cases": LEFT_OUT, "exclude-agent-cases": {}}
+    path.write_text(json.dumps({"outdir": str(folder / "report")} | cases | more))
     return path
 
 
-def assert_no_worse_through_the_proxy(folder: Path) -> None:
-    """Judge report/index.json, where the agents are `direct` and `proxied`."""
-    report = json.loads((folder / "report" / "index.json").read_text())
-    direct, proxied = report["direct"], report["proxied"]
+def read_report(folder: Path, agent: str) -> Report:
+    index = json.loads((folder / "report" / "index.json").read_text())
+    return {
+        case: (result["behavior"], result["behaviorClose"]) for case, result in index[agent].items()
+    }
+
+
+def wait_for_all(processes: list[Running]) -> None:
+    """Wait until all have ended well; stop what is left."""
+    try:
+        for process in processes:
+            until(lambda one=process: one.popen.poll() is not None, PATIENCE, str(process.argv))
+            assert process.popen.returncode == 0, process.tail()
+    finally:
+        for process in processes:
+            process.stop()
+
+
+def assert_no_worse(direct: Report, proxied: Report) -> None:
+    """Every case went well through the proxy, and none worse than without it."""
     assert len(direct) >= AT_LEAST
     assert direct.keys() == proxied.keys()
-    bad = {
-        case: verdicts(result)
-        for case, result in proxied.items()
-        if not set(verdicts(result)) <= set(ALLOWED)
-    }
-    assert bad == {}
-    worse = {
-        case: f"{verdicts(direct[case])} became {verdicts(result)}"
-        for case, result in proxied.items()
-        if rank(result) > rank(direct[case])
-    }
-    assert worse == {}
+    assert {case: seen for case, seen in proxied.items() if not set(seen) <= set(ALLOWED)} == {}
+    assert {
+        case: f"{direct[case]} became {seen}"
+        for case, seen in proxied.items()
+        if rank(seen) > rank(direct[case])
+    } == {}
 
 
-def verdicts(result: dict[str, str]) -> tuple[str, str]:
-    """How the peer behaved, and how it closed."""
-    return result["behavior"], result["behaviorClose"]
+def rank(verdicts: tuple[str, str]) -> int:
+    return max(RANKING.index(verdict) for verdict in verdicts)
 
 
-def rank(result: dict[str, str]) -> list[int]:
-    return [RANKING.index(verdict) for verdict in verdicts(result)]
-
-
+@pytest.mark.slow
 def test_a_fuzzing_client_finds_no_fault_with_a_good_server(
-    wstest: Path, good_server: str, proxy, tmp_path: Path
+    python2: Path, good_server: str, proxy, tmp_path: Path
 ) -> None:
-    front = proxy({"/ws/": {"to": good_server}})
-    direct = good_server.replace("http:", "ws:")
-    servers = [
-        {"agent": "direct", "url": direct},
-        {"agent": "proxied", "url": f"{front.ws_url}/ws/"},
-    ]
-    run = subprocess.run(
-        [wstest, "-m", "fuzzingclient", "-s", spec(tmp_path, servers=servers)],
-        cwd=tmp_path,
-        capture_output=True,
-        timeout=2 * PATIENCE,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr.decode()[-2000:]
-    assert_no_worse_through_the_proxy(tmp_path)
+    front = proxy({"/ws/": {"to": f"http://{good_server}"}})
+    ways = {"direct": f"ws://{good_server}", "proxied": f"{front.ws_url}/ws/"}
+    clients = []
+    for agent, url in ways.items():
+        folder = tmp_path / agent
+        folder.mkdir()
+        spec = write_spec(folder, servers=[{"agent": agent, "url": url}])
+        wstest = need_tool("autobahn-testsuite", "lib", "bin", "wstest")
+        argv = [python2, wstest, "-m", "fuzzingclient", "-s", spec]
+        clients.append(Running(argv, folder / "log"))
+    wait_for_all(clients)
+    assert_no_worse(*(read_report(tmp_path / agent, agent) for agent in ways))
 
 
-def test_a_fuzzing_server_finds_no_fault_with_a_good_client(
-    wstest: Path, proxy, tmp_path: Path
-) -> None:
+@contextlib.contextmanager
+def fuzzing_server(python2: Path, folder: Path) -> Iterator[str]:
+    """`host:port` of a fuzzing server that reports into `folder`."""
+    folder.mkdir()
     port = free_port()
-    argv = [
-        wstest,
-        *("-m", "fuzzingserver", "-u", "0"),
-        *("-s", spec(tmp_path, url=f"ws://127.0.0.1:{port}")),
-    ]
-    front = proxy({"/fuzz/": {"to": f"http://127.0.0.1:{port}"}})
-    with running(argv, tmp_path / "server.log", ready=lambda: accepts(port)) as server:
-        for agent, url in [
-            ("direct", f"ws://127.0.0.1:{port}"),
-            ("proxied", f"{front.ws_url}/fuzz"),
-        ]:
-            client = subprocess.run(
-                [sys.executable, PEERS / "ws_fuzzed_client.py", url, agent],
-                capture_output=True,
-                timeout=PATIENCE,
-                check=False,
-            )
-            assert client.returncode == 0, client.stderr.decode()[-2000:] + server.tail()
-    assert_no_worse_through_the_proxy(tmp_path)
+    spec = write_spec(folder, url=f"ws://127.0.0.1:{port}")
+    argv = [python2, PEERS / "fuzzing_server.py", spec]
+    with running(argv, folder / "log", ready=lambda: accepts(port)):
+        yield f"127.0.0.1:{port}"
+
+
+@pytest.mark.slow
+def test_a_fuzzing_server_finds_no_fault_with_a_good_client(
+    python2: Path, proxy, tmp_path: Path
+) -> None:
+    with (
+        fuzzing_server(python2, tmp_path / "direct") as near,
+        fuzzing_server(python2, tmp_path / "proxied") as far,
+    ):
+        front = proxy({"/fuzz/": {"to": f"http://{far}"}})
+        ways = {"direct": f"ws://{near}", "proxied": f"{front.ws_url}/fuzz"}
+        client = [sys.executable, PEERS / "ws_fuzzed_client.py"]
+        wait_for_all(
+            [
+                Running([*client, url, agent], tmp_path / agent / "client.log")
+                for agent, url in ways.items()
+            ]
+        )
+    assert_no_worse(*(read_report(tmp_path / agent, agent) for agent in ways))

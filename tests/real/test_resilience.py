@@ -182,21 +182,26 @@ def busy_front(proxy, tmp_path: Path) -> Iterator[Proxy]:
         )
 
 
+def client_of(front: Proxy) -> contextlib.closing[http.client.HTTPConnection]:
+    """A kept-alive client, closed at the end of a `with`."""
+    return contextlib.closing(http.client.HTTPConnection("127.0.0.1", front.port, timeout=30))
+
+
 @pytest.mark.usefixtures("gateway_only")
 class TestStopping:
     def test_sigterm_finishes_what_is_begun_and_begins_nothing(self, busy_front: Proxy) -> None:
-        slow = http.client.HTTPConnection("127.0.0.1", busy_front.port, timeout=30)
-        slow.request("GET", "/app/slow?s=3")
-        answer = slow.getresponse()
-        assert answer.read(4) == b"half"
+        with client_of(busy_front) as slow:
+            slow.request("GET", "/app/slow?s=3")
+            answer = slow.getresponse()
+            assert answer.read(4) == b"half"
 
-        begun = time.monotonic()
-        os.kill(busy_front.process.pid, signal.SIGTERM)
-        until(lambda: not accepts(busy_front.port), 2, "no new connection is accepted")
-        assert busy_front.process.popen.poll() is None, "it did not wait for the exchange"
+            begun = time.monotonic()
+            os.kill(busy_front.process.pid, signal.SIGTERM)
+            until(lambda: not accepts(busy_front.port), 2, "no new connection is accepted")
+            assert busy_front.process.popen.poll() is None, "it did not wait for the exchange"
 
-        assert answer.read() == b"rest"
-        assert busy_front.process.popen.wait(5) == 0
+            assert answer.read() == b"rest"
+            assert busy_front.process.popen.wait(5) == 0
         # It goes when the exchange is done, not when its patience is.
         assert time.monotonic() - begun < 8
 
@@ -215,12 +220,12 @@ class TestStopping:
         assert busy_front.process.popen.wait(10) == 0
 
     def test_sigterm_with_idle_kept_alive_clients_is_quick(self, busy_front: Proxy) -> None:
-        idle = http.client.HTTPConnection("127.0.0.1", busy_front.port, timeout=30)
-        idle.request("GET", "/app/x")
-        assert idle.getresponse().read() == b"/x"
-        begun = time.monotonic()
-        os.kill(busy_front.process.pid, signal.SIGTERM)
-        assert busy_front.process.popen.wait(10) == 0
+        with client_of(busy_front) as idle:
+            idle.request("GET", "/app/x")
+            assert idle.getresponse().read() == b"/x"
+            begun = time.monotonic()
+            os.kill(busy_front.process.pid, signal.SIGTERM)
+            assert busy_front.process.popen.wait(10) == 0
         assert time.monotonic() - begun < 5
 
     def test_sigterm_under_load_loses_no_answer(self, busy_front: Proxy) -> None:
