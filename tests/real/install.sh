@@ -85,7 +85,7 @@ autobahn() {
     mkdir -p "$folder"
     # In its own folder: pip of that age takes a package that lies about for an installed one.
     (cd "$folder" && "$python" -m pip install -q --disable-pip-version-check \
-        --no-warn-script-location --no-python-version-warning \
+        --no-warn-script-location \
         --target lib "autobahntestsuite==$version") >"$folder/log" 2>&1 ||
         { cat "$folder/log"; return 1; }
     # pip --target leaves the namespace package without its file.
