@@ -15,6 +15,7 @@ from daarion_gw.config.load import find_file, load
 from daarion_gw.config.problems import ConfigurationError
 from daarion_gw.config.report import render_problems, render_summary
 from daarion_gw.config.settings import Settings
+from daarion_gw.net.reactor import install_if_free
 
 WRONG_USAGE = 2
 
@@ -87,6 +88,8 @@ class Options(usage.Options):
         if self["check"]:
             sys.stdout.write(render_summary(self["settings"]))
             raise SystemExit(0)
+        # twistd's own --reactor has been obeyed by now, and no other is in place yet.
+        install_if_free()
 
     def use_stand_ins(self, urls: dict[str, str]) -> Settings:
         """The settings anew, with the default upstreams at ``urls`` (by upstream name)."""

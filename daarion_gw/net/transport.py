@@ -18,6 +18,9 @@ READ_SIZE = 64 * 1024
 class _SendsAtOnce:
     """Mixed into a Twisted stream transport, before it."""
 
+    # For our own reactor: readable means nothing but doRead.
+    reads_plainly = True
+
     def write(self: Any, data: bytes) -> None:
         """Send ``data`` now if nothing waits before it, else queue it (ITransport)."""
         if (
