@@ -200,8 +200,8 @@ class AccessLog:
     """Lines on their way to a file, or to standard output when `path` is None.
 
     `write` only appends to memory; `flush` writes. Neither raises nor blocks on a reader who
-    does not read: what does not fit into `KEEP_AT_MOST` bytes is counted in `lost`, and each
-    outage is reported once, as one sentence to `report`.
+    does not read: what does not fit into `KEEP_AT_MOST` bytes is counted in `lost`. Each outage
+    is reported once, as one sentence to `report`, and what was lost once more at the close.
     """
 
     def __init__(
@@ -319,6 +319,8 @@ class AccessLog:
         self.flush()
         self.lost += sum(piece.count(b"\n") for piece in self._lines)
         self._lines, self._size = [], 0
+        if self.lost:
+            self._report(f"access log: {self._name()} lacks {self.lost} lines, which were lost")
         if self._path is not None:
             os.close(self._file)
         self._file = None

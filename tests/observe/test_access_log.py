@@ -261,6 +261,7 @@ def test_a_full_disk_is_reported_once_and_loses_only_what_does_not_fit(monkeypat
     assert "No space left" in said[0]
     log.close()
     assert log.lost == 20
+    assert said[1:] == ["access log: /dev/full lacks 20 lines, which were lost"]
 
 
 def test_a_reader_who_does_not_read_never_blocks_and_gets_whole_lines_later(tmp_path, monkeypatch):
@@ -280,9 +281,10 @@ def test_a_reader_who_does_not_read_never_blocks_and_gets_whole_lines_later(tmp_
         got += os.read(reader, 1 << 20)
         log.flush()
     got += os.read(reader, 1 << 20)
+    assert len(said) == 2
     log.close()
     os.close(reader)
-    assert len(said) == 2
+    assert f"lacks {log.lost} lines" in said[2]
     assert len(got.splitlines()) + log.lost == 1000
     assert all(LINE.fullmatch(line + b"\n") for line in bytes(got).splitlines())
 
