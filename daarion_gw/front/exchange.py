@@ -204,10 +204,18 @@ class Exchange:
     def far_blocked(self) -> None:
         if self._upload is not None:
             self._upload.far_blocked()
+            if self._is_uploading:
+                self.near.deadline = self._later(self.proxy.timeouts.send)
 
     def far_drained(self) -> None:
         if self._upload is not None:
             self._upload.far_drained()
+            if self._is_uploading:
+                self.near.deadline = self._upload.await_more(self.reception.sweep.now)
+
+    @property
+    def _is_uploading(self) -> bool:
+        return self.phase is Phase.ASKING and not self.near.request_complete
 
     # stream: the answer
 

@@ -81,11 +81,18 @@ class Stream:
 
     def read(self, size: int) -> bytes:
         """Exactly ``size`` bytes."""
-        while len(self.buffer) < size:
+        pieces, here = [], 0
+        while here + len(self.buffer) < size:
+            pieces.append(self.buffer)
+            here += len(self.buffer)
+            self.buffer = b""
             if not self.more():
+                self.buffer = b"".join(pieces)
                 raise CutError(f"{self.ending} after {self.buffer[-300:]!r}, {size} expected")
-        data, self.buffer = self.buffer[:size], self.buffer[size:]
-        return data
+        left = size - here
+        pieces.append(self.buffer[:left])
+        self.buffer = self.buffer[left:]
+        return b"".join(pieces)
 
     def read_until(self, mark: bytes) -> bytes:
         """Everything up to and with ``mark``."""
