@@ -22,6 +22,15 @@ LEFT_OUT = [] if FULL else ["9.*", *_LEFT_OUT_OF_COMPRESSION]
 # At least so many cases must have been run: a set that shrinks by mistake proves nothing.
 AT_LEAST = 517 if FULL else 280
 
-# From best to worst; only the first three are let through, with or without a proxy between.
-RANKING = ["OK", "INFORMATIONAL", "NON-STRICT", "UNIMPLEMENTED", "UNCLEAN", "FAILED", "MISSING"]
-ALLOWED = RANKING[:3]
+# In these a good message is followed by a broken frame. The gateway checks frames as they pass and
+# closes both sides at once, while the echo of the good message may still be on its way: the
+# testsuite calls that NON-STRICT. nginx, which looks at nothing, gets OK.
+MAY_BECOME_NON_STRICT = {
+    *("3.2", "3.3", "3.4"),
+    *("4.1.3", "4.1.4", "4.1.5"),
+    *("4.2.3", "4.2.4", "4.2.5"),
+    "5.15",
+}
+
+# From best to worst: nothing else is let through, with or without a proxy between.
+ALLOWED = ["OK", "INFORMATIONAL", "NON-STRICT"]
