@@ -15,7 +15,7 @@ from daarion_gw.admin.site import site as admin_site
 from daarion_gw.config.defaults import protocol_for
 from daarion_gw.config.problems import ConfigurationError
 from daarion_gw.config.report import render_problems
-from daarion_gw.config.settings import Server, Settings
+from daarion_gw.config.settings import Route, Server, Settings
 from daarion_gw.front.health import Health
 from daarion_gw.front.http1 import HTTP1Factory
 from daarion_gw.front.listeners import ListenError, endpoint, explain
@@ -104,7 +104,7 @@ class Gateway(Service):
                 name=route.upstream,
                 servers=tuple(server.url for server in settings.upstreams[route.upstream].servers),
                 protocol=protocol_for(route.key),
-                link=route.path if route.host is None and route.is_prefix else None,
+                link=_link(route),
                 verify=all(server.verify for server in settings.upstreams[route.upstream].servers),
             )
             for route in settings.routes
@@ -245,6 +245,12 @@ class Gateway(Service):
                 for route in settings.routes
             ],
         }
+
+
+def _link(route: Route) -> str | None:
+    """Where a person can look at a service; the Matrix protocol has nothing to look at."""
+    looks = route.host is None and route.is_prefix and route.path != "/_matrix/"
+    return route.path if looks else None
 
 
 def _address(port: Any) -> str:

@@ -11,29 +11,20 @@ from typing import TYPE_CHECKING
 
 from daarion_gw.errors import Fault
 from daarion_gw.net.sweep import NEVER
-from daarion_gw.observe.counters import NO_ANSWER
 from daarion_gw.upstream.connection import UpstreamConnection
 from daarion_gw.upstream.pool import Attempt, Pool
 from daarion_gw.wire.answer import AnswerHead, Has
 from daarion_gw.wire.faults import WireError
-from daarion_gw.wire.passage import (
-    Passage,
-    answer_block,
-    forwarding,
-    request_bytes,
-    trailers_for,
-)
+from daarion_gw.wire.passage import Passage, answer_block, forwarding, request_bytes, trailers_for
 from daarion_gw.wire.request import RequestHead
 
 from .http1 import HTTP1Connection
+from .records import account
 from .upload import Upload
 
 if TYPE_CHECKING:
     from .reception import Reception
     from .tree import ProxyResource
-
-# RFC 9110 9.2.2: these may be sent again when nobody knows whether they arrived.
-IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
 
 
 class Phase(Enum):
@@ -119,7 +110,7 @@ class Exchange:
     def begin(self) -> None:
         """Find a connection and send the request's head."""
         self._choose()
-        connection = self.pool.take(careful=self.head.method not in IDEMPOTENT)
+        connection = self.pool.take(careful=not self.head.is_idempotent)
         if connection is not None:
             self._send_on(connection)
         else:
@@ -171,7 +162,7 @@ class Exchange:
             connection.write(data)
             near.deadline = self._later(self.proxy.timeouts.first_byte)
             return
-        upload.start(connection, data, connection.used and head.method in IDEMPOTENT)
+        upload.start(connection, data, connection.used and head.is_idempotent)
         if near.request_complete:
             self.body_ended()
         else:
@@ -280,7 +271,7 @@ class Exchange:
     @property
     def _can_repeat(self) -> bool:
         upload = self._upload
-        return self.head.method in IDEMPOTENT and (upload is None or upload.can_repeat)
+        return self.head.is_idempotent and (upload is None or upload.can_repeat)
 
     def _try_again(self, far: UpstreamConnection) -> None:
         """A kept-alive connection died before it brought anything: once more, on a new one."""
@@ -402,19 +393,7 @@ class Exchange:
             return
         self.phase = _DONE
         seconds = time.perf_counter() - self._started
-        kind = self.status // 100
-        route = self.proxy.counters
-        route.in_flight -= 1
-        route.answers[kind] += 1
-        route.bytes_received += self.received
-        route.bytes_sent += self.sent
-        route.took(seconds)
-        if self.far is not None:
-            server = self.pool.counters
-            server.in_flight -= 1
-            server.answers[kind if self.fault is None else NO_ANSWER] += 1
-        if self.fault is not None:
-            route.failed(self.fault.name)
+        account(self, seconds)
         self.reception.finished(self, seconds)
 
     @property

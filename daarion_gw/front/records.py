@@ -1,15 +1,34 @@
-"""Exchanges as lines of the access log. Made only where a log is kept."""
+"""What is kept of an exchange when it is over: the counters, and its line in the access log."""
 
 import time
 from typing import TYPE_CHECKING
 
 from daarion_gw.observe.access_log import Entry
+from daarion_gw.observe.counters import NO_ANSWER
 from daarion_gw.wire.client import Peer
 from daarion_gw.wire.request import RequestHead
 
 if TYPE_CHECKING:
     from .exchange import Exchange
     from .tree import ProxyResource
+
+
+def account(exchange: "Exchange", seconds: float) -> None:
+    """Count an exchange that ended ``seconds`` after it began."""
+    kind = exchange.status // 100
+    fault = exchange.fault
+    route = exchange.proxy.counters
+    route.in_flight -= 1
+    route.answers[kind] += 1
+    route.bytes_received += exchange.received
+    route.bytes_sent += exchange.sent
+    route.took(seconds)
+    if exchange.far is not None:
+        server = exchange.pool.counters
+        server.in_flight -= 1
+        server.answers[kind if fault is None else NO_ANSWER] += 1
+    if fault is not None:
+        route.failed(fault.name)
 
 
 def _version(head: RequestHead) -> bytes:

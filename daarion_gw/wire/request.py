@@ -54,6 +54,9 @@ _SINGLE = frozenset({b"host", b"content-length"})
 # What a Connection field may not take away, whatever it names.
 _PROTECTED = frozenset({b"host", b"content-length", b"via", b"x-request-id"})
 
+# RFC 9110 9.2.2.
+_IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
+
 
 class RequestFields:
     """What a request's field block says. Depends on its bytes alone, so it may be remembered.
@@ -119,6 +122,11 @@ class RequestHead:
         # RFC 9112 9.3: close wins, and 1.0 has to ask.
         tokens = fields.connection
         self.keep_alive = b"close" not in tokens and (minor == 1 or b"keep-alive" in tokens)
+
+    @property
+    def is_idempotent(self) -> bool:
+        """Whether it may be sent again when nobody knows whether it arrived."""
+        return self.method in _IDEMPOTENT
 
     @property
     def has_body(self) -> bool:
