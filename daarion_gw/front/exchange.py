@@ -19,6 +19,7 @@ from daarion_gw.wire.passage import Passage, answer_block, forwarding, request_b
 from daarion_gw.wire.request import RequestHead
 
 from .http1 import HTTP1Connection
+from .patience import answer_late, later, request_late
 from .records import account
 from .upload import Upload
 
@@ -145,7 +146,7 @@ class Exchange:
             self._choose()
             self._connect()
         else:
-            self._refuse(fault, detail)
+            self.refuse(fault, detail)
 
     def _send_on(self, connection: UpstreamConnection) -> None:
         head, near = self.head, self.near
@@ -160,7 +161,7 @@ class Exchange:
         upload = self._upload
         if upload is None:
             connection.write(data)
-            near.deadline = self._later(self.proxy.timeouts.first_byte)
+            near.deadline = later(self, self.proxy.timeouts.first_byte)
             return
         upload.start(connection, data, connection.used and head.is_idempotent)
         if near.request_complete:
@@ -185,7 +186,7 @@ class Exchange:
             return
         upload.end()
         if self.phase is _ASKING:
-            self.near.deadline = self._later(self.proxy.timeouts.first_byte)
+            self.near.deadline = later(self, self.proxy.timeouts.first_byte)
 
     def request_paused(self) -> None:
         """All that came in one piece has been told."""
@@ -196,17 +197,18 @@ class Exchange:
         if self._upload is not None:
             self._upload.far_blocked()
             if self._is_uploading:
-                self.near.deadline = self._later(self.proxy.timeouts.send)
+                self.near.deadline = later(self, self.proxy.timeouts.send)
 
     def far_drained(self) -> None:
-        if self._upload is not None:
-            self._upload.far_drained()
+        upload = self._upload
+        if upload is not None:
+            upload.far_drained()
             if self._is_uploading:
-                self.near.deadline = self._upload.await_more(self.reception.sweep.now)
+                self.near.deadline = upload.await_more(self.reception.sweep.now)
 
     @property
     def _is_uploading(self) -> bool:
-        return self.phase is Phase.ASKING and not self.near.request_complete
+        return self.phase is _ASKING and not self.near.request_complete
 
     # stream: the answer
 
@@ -226,7 +228,7 @@ class Exchange:
         if self._upload is not None:
             self._upload.forget()
         near = self.near
-        near.deadline = self._later(self.proxy.timeouts.idle)
+        near.deadline = later(self, self.proxy.timeouts.idle)
         block = answer_block(head, self.passage, self.head)
         if not head.has & _DATE:
             block += self.reception.date_line()
@@ -236,7 +238,7 @@ class Exchange:
     def answer_body_received(self, data: bytes) -> None:
         self.sent += len(data)
         near = self.near
-        near.deadline = self._later(self.proxy.timeouts.idle)
+        near.deadline = later(self, self.proxy.timeouts.idle)
         near.send_body(data)
 
     def answer_paused(self) -> None:
@@ -258,15 +260,15 @@ class Exchange:
         assert far is not None
         silent = not far.receiver.has_begun
         if self.phase is not _ASKING:
-            self._cut(Fault.UPSTREAM_BROKE, detail)
+            self.cut(Fault.UPSTREAM_BROKE, detail)
         elif silent and far.used and self._can_repeat:
             self._try_again(far)
         elif silent:
-            self._refuse(Fault.UPSTREAM_BROKE, "closed the connection without an answer")
+            self.refuse(Fault.UPSTREAM_BROKE, "closed the connection without an answer")
         elif far.is_lost:
-            self._refuse(Fault.UPSTREAM_BROKE, detail)
+            self.refuse(Fault.UPSTREAM_BROKE, detail)
         else:
-            self._refuse(Fault.UPSTREAM_NONSENSE, f"sent {detail}")
+            self.refuse(Fault.UPSTREAM_NONSENSE, f"sent {detail}")
 
     @property
     def _can_repeat(self) -> bool:
@@ -283,61 +285,25 @@ class Exchange:
         self._connect()
 
     def near_blocked(self) -> None:
-        self._last_backlog = -1
         if self.far is not None:
+            self._last_backlog = self.near.backlog
             self.far.pause_reading()
-            self.near.deadline = self._later(self.proxy.timeouts.send)
+            self.near.deadline = later(self, self.proxy.timeouts.send)
+
+    def near_moved(self) -> bool:
+        """Whether a client that is full has taken anything since this was asked last."""
+        last, self._last_backlog = self._last_backlog, self.near.backlog
+        return last != self._last_backlog
 
     def near_drained(self) -> None:
         if self.far is not None:
             self.far.resume_reading()
-            self.near.deadline = self._later(self.proxy.timeouts.idle)
-
-    # time limits
-
-    def _later(self, seconds: float) -> float:
-        return self.reception.sweep.now + seconds if seconds else NEVER
+            self.near.deadline = later(self, self.proxy.timeouts.idle)
 
     def deadline_passed(self, now: float) -> None:
         """Something takes too long: what, depends on the phase and on who is waited for."""
-        if self.phase is _ANSWERING:
-            self._answer_late()
-        elif self._upload is None or self.near.request_complete:
-            seconds = self.proxy.timeouts.first_byte
-            self._refuse(Fault.UPSTREAM_TIMEOUT, f"did not answer within {seconds:g} s")
-        else:
-            self._body_late(self._upload)
-
-    def _body_late(self, upload: Upload) -> None:
-        now = self.reception.sweep.now
-        if upload.is_stuck:
-            later = upload.send_deadline(now, self.proxy.timeouts.send)
-            if later is None:
-                self._refuse(Fault.UPSTREAM_TIMEOUT, "did not take the request's body in time")
-            else:
-                self.near.deadline = later
-        elif upload.said_continue():
-            self.near.send_informational(100, b"Continue", b"")
-            self.near.deadline = upload.await_more(now)
-        elif upload.is_too_slow:
-            self._refuse(Fault.BODY_TOO_SLOW, "the request's body came too slowly")
-        else:
-            self.near.deadline = upload.await_more(now)
-
-    def _answer_late(self) -> None:
-        near = self.near
-        if near.is_blocked:
-            waiting = near.backlog
-            last, self._last_backlog = self._last_backlog, waiting
-            if waiting == last:
-                self._cut(None, "the client stopped taking the answer")
-            else:
-                near.deadline = self._later(self.proxy.timeouts.send)
-        elif self._upload is not None and not near.request_complete and self._upload.has_moved():
-            # It listens: then it need not speak.
-            near.deadline = self._later(self.proxy.timeouts.idle)
-        else:
-            self._cut(Fault.UPSTREAM_TIMEOUT, "stopped in the middle of its answer")
+        late = answer_late if self.phase is _ANSWERING else request_late
+        late(self, self._upload)
 
     # finish
 
@@ -353,11 +319,11 @@ class Exchange:
 
     def _break(self, fault: Fault, detail: str) -> None:
         if self.phase is _ANSWERING:
-            self._cut(fault, detail)
+            self.cut(fault, detail)
         else:
-            self._refuse(fault, detail)
+            self.refuse(fault, detail)
 
-    def _refuse(self, fault: Fault, detail: str) -> None:
+    def refuse(self, fault: Fault, detail: str) -> None:
         """Answer in the server's stead. Nothing of its answer has been sent yet."""
         near = self.near
         self._let_go()
@@ -372,7 +338,7 @@ class Exchange:
         self._finish()
         near.end()
 
-    def _cut(self, fault: Fault | None, detail: str) -> None:
+    def cut(self, fault: Fault | None, detail: str) -> None:
         """Break off an answer that has begun."""
         self.fault = fault
         self.detail = detail
@@ -414,7 +380,7 @@ class Exchange:
         detail = self.reception.relay(self, head)
         if detail is not None:
             self.phase = _ASKING
-            self._refuse(Fault.UPSTREAM_NONSENSE, detail)
+            self.refuse(Fault.UPSTREAM_NONSENSE, detail)
         elif self.phase is not _DONE:
             self.phase = _SWITCHED
 

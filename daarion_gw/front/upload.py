@@ -6,7 +6,6 @@ methods that it calls, and nothing of answers.
 
 from typing import TYPE_CHECKING
 
-from daarion_gw.net.sweep import NEVER
 from daarion_gw.net.transport import backlog
 from daarion_gw.wire.request import RequestHead
 
@@ -118,7 +117,7 @@ class Upload:
 
     def far_blocked(self) -> None:
         self._far_full = True
-        self._last_backlog = -1
+        self.far_moved()
         self.near.pause_reading(Why.UPSTREAM_FULL)
 
     def far_drained(self) -> None:
@@ -132,7 +131,7 @@ class Upload:
         self._mark = self.received
         return now + (CONTINUE_AFTER if self._interim_wanted else BODY_INTERVAL)
 
-    def has_moved(self) -> bool:
+    def near_moved(self) -> bool:
         """Whether anything came since this was asked last."""
         mark, self._mark = self._mark, self.received
         return mark != self.received
@@ -146,16 +145,11 @@ class Upload:
     def is_too_slow(self) -> bool:
         return not self._far_full and self.received - self._mark < SLOWEST_BODY
 
-    def send_deadline(self, now: float, seconds: float) -> float | None:
-        """The next time to look at a server that is full; None when it has taken nothing."""
-        if not self._far_full or self.far is None:
-            return NEVER
-        waiting = backlog(self.far.transport)
-        last, self._last_backlog = self._last_backlog, waiting
-        if waiting == last:
-            return None
-        self._mark = self.received
-        return now + seconds if seconds else NEVER
+    def far_moved(self) -> bool:
+        """Whether a server that is full has taken anything since this was asked last."""
+        assert self.far is not None
+        last, self._last_backlog = self._last_backlog, backlog(self.far.transport)
+        return last != self._last_backlog
 
     @property
     def is_stuck(self) -> bool:
