@@ -64,20 +64,22 @@ clients() {
 }
 
 python2() {
-    for python in "$HOME"/.pyenv/versions/2.7.*/bin/python2.7 "${PYENV_ROOT:-/nowhere}"/versions/2.7.*/bin/python2.7 \
+    for python in "${PYTHON2:-/nowhere}" "$HOME"/.pyenv/versions/2.7.*/bin/python2.7 "${PYENV_ROOT:-/nowhere}"/versions/2.7.*/bin/python2.7 \
         /usr/bin/python2.7 /usr/local/bin/python2.7; do
         "$python" -m pip --version >/dev/null 2>&1 && { echo "$python"; return; }
     done
     return 1
 }
 
-# The testsuite is written for Python 2.7, which Debian 12 no longer has.
+# The testsuite is written for Python 2.7, which Debian 12 no longer has and no registry offers as
+# a package: pyenv's is taken where there is one, or the one that PYTHON2 names.
 autobahn() {
     version=25.10.1
     folder=$tools/autobahn-testsuite
     [ "$(cat "$folder/installed" 2>/dev/null)" = "$version" ] && [ -x "$folder/python" ] && return 0
     if ! python=$(python2); then
-        say 'the Autobahn testsuite needs Python 2.7 with pip: none found (pyenv, /usr, /usr/local)'
+        say 'the Autobahn testsuite needs Python 2.7 with pip: none in pyenv, /usr or /usr/local.'
+        say 'All else is installed. Name one as PYTHON2=/path/to/python2.7 and run this again.'
         return 1
     fi
     say "the Autobahn testsuite, with $python"
