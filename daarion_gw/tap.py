@@ -59,6 +59,11 @@ class Options(usage.Options):
         print(f"daarion-gw {__version__}")
         raise SystemExit(0)
 
+    def parseArgs(self, *words: str) -> None:
+        """Nothing but flags is taken."""
+        if words:
+            raise usage.UsageError(f"{words[0]!r} is no flag of daarion-gw")
+
     def parseOptions(self, options: Any = None) -> None:
         """Like Twisted's, but that wrong usage exits with 2."""
         try:

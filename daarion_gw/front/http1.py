@@ -325,6 +325,10 @@ class HTTP1Connection(TwistedProtocol):
             self.transport.resumeProducing()
 
     def _next_request(self) -> None:
+        if not self._keep_alive:
+            # The gateway has begun to stop since the answer was sent.
+            self.close()
+            return
         if self.is_blocked:
             # Answers to pipelined requests must not pile up before a client that reads none.
             self._stage = _FULL

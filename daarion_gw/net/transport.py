@@ -97,7 +97,8 @@ def connect_unix(reactor: Any, path: str, factory: Any, timeout: float) -> UNIXC
 
 def send_at_once(port: Any) -> None:
     """Let a listening port of Twisted's make `Accepted` transports, where it makes TCP ones."""
-    if isinstance(port, tcp.Port):
+    # A UNIX port is a TCP port too, for Twisted.
+    if isinstance(port, tcp.Port) and not isinstance(port, unix.Port):
         port.transport = Accepted
         # Accepted sockets inherit it: small answers must not wait for the one before.
         port.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

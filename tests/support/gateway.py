@@ -86,8 +86,9 @@ class GatewayProcess:
         if receive_buffer is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         sock.settimeout(PATIENCE)
+        client = self._kept(sock)
         sock.connect(("127.0.0.1", self.ports[index]))
-        return self._kept(sock)
+        return client
 
     def connect_tls(self, index: int, context: ssl.SSLContext, name: str) -> Client:
         sock = socket.create_connection(("127.0.0.1", self.ports[index]), PATIENCE)
@@ -161,7 +162,7 @@ class GatewayProcess:
     def exit_code(self, within: float = PATIENCE) -> int:
         return self.process.wait(within)
 
-    def stop(self) -> None:
+    def stop(self, tracebacks: int = 0) -> None:
         """End it, and see that it ended well and that nothing in it went wrong unseen."""
         self.forget_clients()
         self.terminate()
@@ -171,7 +172,7 @@ class GatewayProcess:
             self.kill()
             raise AssertionError(f"the gateway does not stop:\n{self.output[-4000:]}") from None
         assert code == 0, self.output[-4000:]
-        assert "Traceback" not in self.output, self.output[-8000:]
+        assert self.output.count("Traceback") == tracebacks, self.output[-8000:]
         assert "Unhandled" not in self.output, self.output[-8000:]
 
     def kill(self) -> None:
