@@ -63,8 +63,7 @@ class Gateway(Service):
         self._names = Names(reactor)
         self._pools: dict[tuple[str, Server], Pool] = {}
         self._sweep = Sweep(reactor)
-        log = settings.gateway.access_log
-        self._access_log = AccessLog(log.format, log.file)
+        self._access_log = self._open_log(settings)
         root = self._build_root(settings)
         self._site: Any = Site(root, reactor=reactor)
         self.reception = Reception(
@@ -74,6 +73,15 @@ class Gateway(Service):
         self._sweep.every_second(self._each_second)
 
     # building
+
+    def _open_log(self, settings: Settings) -> AccessLog:
+        """The access log; raises OSError, naming the file, when it cannot be written."""
+        log = settings.gateway.access_log
+
+        def report(sentence: str) -> None:
+            self._log.warn("{sentence}", sentence=sentence)
+
+        return AccessLog(log.format, log.file, report)
 
     def _build_root(self, settings: Settings) -> Root:
         def pools(upstream: str) -> list[Pool]:
@@ -205,14 +213,33 @@ class Gateway(Service):
             self._log.error("not reloaded, the old configuration stays:\n{problems}",
                             problems=render_problems(error).rstrip())  # fmt: skip
             return False
+        try:
+            self._take_over(settings)
+        except OSError as error:
+            self._log.error("not reloaded, the old configuration stays: {error}", error=error)
+            return False
+        self._log.info("reloaded: {routes} routes of {source}", routes=len(settings.routes),
+                       source=settings.source or "the default table")  # fmt: skip
+        return True
+
+    def _take_over(self, settings: Settings) -> None:
+        """Put ``settings`` in the place of the old ones, all at once; raises OSError before."""
+        old = self.settings.gateway
+        new = settings.gateway
+        log = self._access_log
+        if new.access_log != old.access_log:
+            log = self._open_log(settings)
         root = self._build_root(settings)
         self.settings = settings
         self._site.resource = root
         self.reception.root = root
+        self.reception.settle(new, log)
+        if log is not self._access_log:
+            self._access_log.close()
+            self._access_log = log
         self._forget_pools(settings)
-        self._log.info("reloaded: {routes} routes of {source}", routes=len(settings.routes),
-                       source=settings.source or "the default table")  # fmt: skip
-        return True
+        if (new.listen, new.admin) != (old.listen, old.admin):
+            self._log.warn("changed listeners take effect when the gateway is started anew")
 
     def _forget_pools(self, settings: Settings) -> None:
         wanted = {
@@ -229,7 +256,8 @@ class Gateway(Service):
         """What is configured, for the admin listener's status."""
         settings = self.settings
         return {
-            "listeners": [text for text, _ in self._ports],
+            "listeners": [text for text, _ in self._listen],
+            "admin": self._admin[0] if self._admin is not None else None,
             "source": settings.source,
             "draining": self.reception.is_draining,
             "routes": [

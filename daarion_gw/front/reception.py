@@ -72,18 +72,22 @@ class Reception:
         self.connections: set[HTTP1Connection] = set()
         self.relays: set[Relay] = set()
         self.is_draining = False
-        self.head_timeout = gateway.head_timeout
-        self.keep_alive = gateway.keep_alive
         self.send_timeout = 60.0
-        self._trust = Trust(gateway.trusted_proxies)
-        self._access_log = access_log
-        self._logs = gateway.access_log.format != "off"
+        self.settle(gateway, access_log)
         self._loop_mark = b"%b (%b)" % (PSEUDONYM, instance)
         # Unique without asking for randomness each time: a prefix per process, and a count.
         self._id_prefix = os.urandom(6).hex().encode() + b"-"
         self._id_count = count(1)
         self._date = (0, b"")
         self._when_idle: Callable[[], None] | None = None
+
+    def settle(self, gateway: Gateway, access_log: AccessLog) -> None:
+        """Take over settings of the gateway's own; connections that are there keep their peer."""
+        self.head_timeout = gateway.head_timeout
+        self.keep_alive = gateway.keep_alive
+        self._trust = Trust(gateway.trusted_proxies)
+        self._access_log = access_log
+        self._logs = access_log.enabled
 
     # connections
 
@@ -220,7 +224,7 @@ class Reception:
 
     def refuse_early(self, near: HTTP1Connection, error: WireError) -> None:
         """Refuse what has not become a request: there is no head to go by."""
-        head = RequestHead(b"", b"", 1, None, RequestFields(b""))
+        head = RequestHead(b"", error.line, 1, None, RequestFields(b""))
         near.head = head
         near.no_keep_alive()
         request_id = b"%b%08x" % (self._id_prefix, next(self._id_count))

@@ -21,7 +21,12 @@ from twisted.internet.error import (
 )
 from twisted.internet.protocol import Protocol
 from twisted.logger import Logger
-from twisted.web.client import Agent, HTTPConnectionPool, ResponseFailed
+from twisted.web.client import (
+    Agent,
+    HTTPConnectionPool,
+    ResponseFailed,
+    _HTTP11ClientFactory,
+)
 
 LIMIT = 1.5  # seconds for one server, from the first packet to the status line
 FRESH = 2.0  # seconds for which an answer is kept, so that a busy page costs nothing
@@ -123,12 +128,19 @@ class CachedProbe:
         kept.waiting.clear()
 
 
+class _QuietFactory(_HTTP11ClientFactory):
+    """Twisted's, without a line in the log for each connection that comes and goes."""
+
+    noisy = False
+
+
 class _ServerProbe:
     """Asks one server, by URL."""
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
         self._pool = HTTPConnectionPool(reactor, persistent=False)
+        self._pool._factory = _QuietFactory
 
     async def ask(self, url: str, verify: bool) -> Answer:
         agent, target = self._reach(url)
@@ -146,7 +158,8 @@ class _ServerProbe:
     def _reach(self, url: str) -> tuple[Any, str]:
         scheme, _, rest = url.partition(":")
         if scheme == "unix":
-            agent = Agent.usingEndpointFactory(self._reactor, _Socket(self._reactor, rest))
+            place = _Socket(self._reactor, rest)
+            agent = Agent.usingEndpointFactory(self._reactor, place, self._pool)
             return agent, "http://localhost/"
         scheme = {"ws": "http", "wss": "https"}.get(scheme, scheme)
         return Agent(self._reactor, pool=self._pool), f"{scheme}:{rest.rstrip('/')}/"

@@ -51,7 +51,8 @@ class Entry:
     """What is known about one finished exchange.
 
     `when` is the start in seconds since the epoch, `duration` is in seconds, sizes are bytes of
-    bodies. `status` 0 means that the client got no answer. Bytes are as they came from the client.
+    bodies. `status` 0 means that the client got no answer. Without a `method` the `target` is the
+    beginning of a line that was no request. Bytes are as they came from the client.
     `fault` is the name of a `Fault`, or empty.
     """
 
@@ -103,7 +104,9 @@ def without_userinfo(url: bytes) -> bytes:
 
 def format_combined(entry: Entry) -> bytes:
     """Return the entry as one line of the combined format, with its line end."""
-    request = b"%b %b %b" % (entry.method, without_userinfo(entry.target), entry.version)
+    request = without_userinfo(entry.target)
+    if entry.method:
+        request = b"%b %b %b" % (entry.method, request, entry.version)
     referer = without_userinfo(entry.referer)
     agent = entry.user_agent
     # One search instead of three: hardly any request has something to escape.
@@ -115,7 +118,7 @@ def format_combined(entry: Entry) -> bytes:
     ) % (
         _bare_name(entry.client),
         _combined_time(int(entry.when)),
-        request if entry.method or entry.target else b"-",
+        request or b"-",
         entry.status,
         entry.bytes_sent,
         referer or b"-",

@@ -14,3 +14,5 @@ class WireError(Exception):
         super().__init__(detail)
         self.fault = fault
         self.detail = detail
+        # The beginning of the message, where it never became one: for the log.
+        self.line = b""

@@ -9,6 +9,9 @@ from .limits import DEFAULT, Limits
 from .receiver import HeadBuffer
 from .request import Known, RequestHead, parse_head
 
+# How much of a request that is none is told for the log, in bytes.
+LINE_AT_MOST = 256
+
 
 class RequestSink(Protocol):
     """Who is told. ``body_ended`` comes only for a request whose head ``has_body``."""
@@ -104,12 +107,14 @@ class RequestReceiver:
         buffer = self._buffer
         if buffer.data[0] == 0x0D and not self._skip_blank_line():
             return False
+        head = None
         try:
             head = buffer.take_head()
             if head is None:
                 return False
             request = parse_head(head, self._limits, self._known)
         except WireError as error:
+            error.line = (head or buffer.data)[:LINE_AT_MOST].partition(b"\r\n")[0]
             self._refuse(error)
             return False
         self._blank_lines = 0
