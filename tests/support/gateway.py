@@ -176,6 +176,7 @@ class GatewayProcess:
         assert "Unhandled" not in self.output, self.output[-8000:]
 
     def kill(self) -> None:
+        self.forget_clients()
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
