@@ -14,6 +14,7 @@ from autobahn.twisted.websocket import (
     WebSocketServerFactory,
     WebSocketServerProtocol,
 )
+from twisted.internet.interfaces import ISSLTransport
 from twisted.python.failure import Failure
 
 from daarion_gw.net.sweep import NEVER
@@ -72,7 +73,7 @@ class _Side:
 
     def dataReceived(self, data: bytes) -> None:
         relay = self.relay
-        relay.is_active = True
+        relay.heard_at = relay.sweep.now
         if self._handshake:
             super().dataReceived(data)  # type: ignore[misc]
             return
@@ -130,10 +131,23 @@ class _Side:
             # from its bytes, only the cut is understood.
             self.transport.abortConnection()
             return
+        if self.follower.closed:
+            # It has said its last word itself; ours would answer nothing.
+            self.finish_writing()
+            return
         if not sender.closed:
             self.sendCloseFrame(code, reason.encode()[:120])  # type: ignore[attr-defined]
-        if self.follower.closed:
-            self.finish_writing()
+        if self.follower.fault is not None:
+            self._stop_talking()
+
+    def _stop_talking(self) -> None:
+        """Nothing that this side still says can be understood: end it first (RFC 6455 7.1.7)."""
+        self.unregisterProducer()
+        if ISSLTransport.providedBy(self.transport):
+            self.transport.loseConnection()
+        else:
+            # What has come and was not read would turn a close into a reset.
+            self.transport.loseWriteConnection()
 
     def finish_writing(self) -> None:
         self.unregisterProducer()
@@ -209,15 +223,17 @@ class Relay:
         self.near = NearSide()
         self.far = FarSide()
         self.deadline = NEVER
-        # Set by each piece of data, taken back by the sweep: no clock is read per frame.
-        self.is_active = False
+        # When something came last, by the sweep's clock: none is read per frame.
+        self.sweep = reception.sweep
+        self.heard_at = self.sweep.now
         self.is_closing = False
         options = exchange.proxy.route.websocket
         self._idle_timeout = options.idle_timeout
         self._ping_interval = options.ping_interval
         self._max_message = options.max_message_size
         self._blocked: set[Any] = set()
-        self._idle_until = NEVER
+        self._pinged_at = 0.0
+        self._last_backlog = -1
 
     def open(self, head: AnswerHead) -> str | None:
         exchange = self.exchange
@@ -259,8 +275,8 @@ class Relay:
         counters.websockets_opened += 1
         counters.websockets_open += 1
         self.reception.relays.add(self)
-        self.reception.sweep.watched.add(self)
-        self._rest()
+        self.sweep.watched.add(self)
+        self._look_again()
         if late:
             far.dataReceived(late)
         if early:
@@ -292,15 +308,16 @@ class Relay:
             self.deadline = min(self.deadline, self._soon())
         else:
             self._blocked.discard(side)
+            self._look_again()
 
     def _soon(self) -> float:
-        return self.reception.sweep.now + (self.exchange.proxy.timeouts.send or NEVER)
+        return self.sweep.now + (self.exchange.proxy.timeouts.send or NEVER)
 
     def side_lost(self, side: Any) -> None:
         """One TCP connection ended: the other side is told with the fitting code."""
         other = side.other
         if other.is_gone:
-            self.reception.sweep.watched.discard(self)
+            self.sweep.watched.discard(self)
         if self.is_closing:
             return
         self.is_closing = True
@@ -333,23 +350,23 @@ class Relay:
     def _settle(self, detail: str) -> None:
         """Exactly once: count, log, and set the time by which both connections must end."""
         self.reception.relays.discard(self)
-        self.deadline = self.reception.sweep.now + _CLOSE_WITHIN
+        self.deadline = self.sweep.now + _CLOSE_WITHIN
         self.exchange.proxy.counters.websockets_open -= 1
         self.exchange.relay_ended(detail)
 
     # time
 
-    def _rest(self) -> None:
-        """Start a new interval of silence."""
-        self.is_active = False
-        now = self.reception.sweep.now
-        self._idle_until = now + (self._idle_timeout or NEVER)
-        self._next_look(now)
+    def _look_again(self) -> None:
+        """Set the time of the next look: for a ping, or for the end of a long silence."""
+        self.deadline = min(self._silent_at, self._ping_at)
 
-    def _next_look(self, now: float) -> None:
-        self.deadline = min(self._idle_until, now + (self._ping_interval or NEVER))
+    @property
+    def _silent_at(self) -> float:
+        return self.heard_at + (self._idle_timeout or NEVER)
 
-    _last_backlog = -1
+    @property
+    def _ping_at(self) -> float:
+        return max(self.heard_at, self._pinged_at) + (self._ping_interval or NEVER)
 
     def deadline_passed(self, now: float) -> None:
         """Called by the sweep."""
@@ -357,17 +374,16 @@ class Relay:
             self._end_for_good()
         elif self._blocked:
             self._look_at_blocked()
-        elif self.is_active:
-            self._rest()
-        elif now >= self._idle_until:
+        elif now >= self._silent_at:
             self.close(CloseCode.GOING_AWAY, "nothing was said for too long")
         else:
-            self._ping()
-            self._next_look(self.reception.sweep.now)
+            if now >= self._ping_at:
+                self._ping()
+            self._look_again()
 
     def _end_for_good(self) -> None:
         """The time for taking the last bytes is over."""
-        self.reception.sweep.watched.discard(self)
+        self.sweep.watched.discard(self)
         self.deadline = NEVER
         for side in (self.near, self.far):
             if not side.is_gone:
@@ -382,6 +398,7 @@ class Relay:
             self.deadline = self._soon()
 
     def _ping(self) -> None:
+        self._pinged_at = self.sweep.now
         for side in (self.near, self.far):
             if side.other.follower.between_frames and not side.other.follower.closed:
                 side.sendPing(b"")
