@@ -28,7 +28,7 @@ RUNG_OF = {part: rung for rung, parts in enumerate(RUNGS) for part in parts}
 WITHOUT_TWISTED = ("errors", "wire", "config", "policies", "observe", "convert")
 # Third-party name → the files or folders in which it may stand.
 HOMES = {
-    "autobahn": ("daarion_gw/front/relay.py", "daarion_gw/demo/"),
+    "autobahn": ("daarion_gw/front/sides.py", "daarion_gw/demo/"),
     "OpenSSL": ("daarion_gw/tls/",),
     "cryptography": ("daarion_gw/tls/",),
     "prometheus_client": ("daarion_gw/observe/",),
@@ -162,7 +162,7 @@ def test_imports_go_downward_only():
         ("wire/x.py", "import h11", [
             "wire may not import h11: it knows the standard library alone"]),
         ("front/x.py", "from autobahn.websocket import types", [
-            "front may not import autobahn: its home is daarion_gw/front/relay.py or "
+            "front may not import autobahn: its home is daarion_gw/front/sides.py or "
             "daarion_gw/demo/"]),
         ("front/x.py", "from OpenSSL import SSL", [
             "front may not import OpenSSL: its home is daarion_gw/tls/"]),
@@ -180,7 +180,7 @@ def test_imports_go_downward_only():
         ("tap.py", "def makeService():\n    from twisted.internet import reactor", []),
         ("demo/stand_in.py", "from twisted.internet import reactor", []),
         ("front/x.py", "from twisted.internet import defer\nfrom daarion_gw import wire", []),
-        ("front/relay.py", "from autobahn.twisted import websocket", []),
+        ("front/sides.py", "from autobahn.twisted import websocket", []),
         ("demo/sockets.py", "from autobahn.twisted import websocket", []),
         ("front/x.py", "from . import tree\nfrom .tree import Root", []),
         ("__main__.py", "from daarion_gw import __version__", []),

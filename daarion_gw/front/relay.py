@@ -1,21 +1,11 @@
-"""The WebSocket relay: the only module of the data path that knows Autobahn.
+"""The WebSocket relay: two sides, and what both together must keep to.
 
-The upstream's handshake came first, as an exchange. Here Autobahn checks both handshakes and
-answers the client's; from then on frames are followed by their headers and passed on as they
-are. What the gateway says itself (pings, closes) is Autobahn's, between two frames.
+The upstream's handshake came first, as an exchange. From its 101 on the relay owns both
+connections: back-pressure, silence, pings, and which side hears what when the other ends.
+How a side speaks WebSocket is `sides`' affair.
 """
 
 from typing import TYPE_CHECKING, Any
-
-import txaio
-from autobahn.twisted.websocket import (
-    WebSocketClientFactory,
-    WebSocketClientProtocol,
-    WebSocketServerFactory,
-    WebSocketServerProtocol,
-)
-from twisted.internet.interfaces import ISSLTransport
-from twisted.python.failure import Failure
 
 from daarion_gw.net.sweep import NEVER
 from daarion_gw.net.transport import backlog
@@ -31,178 +21,16 @@ from daarion_gw.wire.upgrade import (
     subprotocols,
 )
 
+from .sides import FarSide, NearSide, Offering, factories_for
+
 if TYPE_CHECKING:
     from .exchange import Exchange
     from .reception import Reception
-
-txaio.use_twisted()
 
 # What Autobahn writes itself into its 101.
 _AUTOBAHNS_OWN = frozenset({b"sec-websocket-accept", b"sec-websocket-protocol", b"server"})
 # How long a side may take to answer a close of ours, and to take what is left (seconds).
 _CLOSE_WITHIN = 5.0
-
-
-class _Side:
-    """One side of a relay: what Twisted and Autobahn call on it.
-
-    ``other`` is the side that this one's bytes go to; ``follower`` looks at their frames.
-    """
-
-    relay: "Relay"
-    other: Any
-    follower: FrameFollower
-    transport: Any
-    word: str
-    factory: Any
-    is_gone = False
-    # Whether the bytes are still Autobahn's.
-    _handshake = True
-
-    def adopt(self, relay: "Relay", transport: Any, factory: Any) -> None:
-        """Take over a connection that is up already."""
-        self.relay = relay
-        self.factory = factory
-        self.transport = transport
-        self.connectionMade()  # type: ignore[attr-defined]
-
-    def lead(self, other: Any, follower: FrameFollower) -> None:
-        """Say where this side's frames go, and who follows them."""
-        self.other = other
-        self.follower = follower
-
-    def dataReceived(self, data: bytes) -> None:
-        relay = self.relay
-        relay.heard_at = relay.sweep.now
-        if self._handshake:
-            super().dataReceived(data)  # type: ignore[misc]
-            return
-        if relay.is_closing:
-            self._await_close(data)
-            return
-        follower = self.follower
-        passing = follower.follow(data)
-        if passing:
-            relay.count(self, len(passing))
-            self.other.transport.write(passing)
-        if follower.fault is not None:
-            relay.close(follower.fault.code, follower.fault.reason)
-
-    def _await_close(self, data: bytes) -> None:
-        """We have closed: what still comes goes nowhere, up to the peer's own close."""
-        follower = self.follower
-        if follower.fault is None:
-            follower.follow(data)
-            if follower.closed:
-                self.finish_writing()
-
-    def connectionLost(self, reason: Failure) -> None:
-        if not self.is_gone:
-            self.is_gone = True
-            super().connectionLost(reason)  # type: ignore[misc]
-            self.relay.side_lost(self)
-
-    def pauseProducing(self) -> None:
-        """This side's transport is full: the other side is not read."""
-        self.relay.blocked(self, True)
-        self.other.transport.pauseProducing()
-
-    def resumeProducing(self) -> None:
-        self.relay.blocked(self, False)
-        if not self.other.is_gone:
-            self.other.transport.resumeProducing()
-
-    def unregisterProducer(self) -> None:
-        if not self.is_gone:
-            self.transport.unregisterProducer()
-
-    def end(self, code: int, reason: str) -> None:
-        """Close this side, with a close frame where one may stand.
-
-        The peer answers it, and only then the connection ends: closed at once, with bytes of
-        its unread, it would lose what we said.
-        """
-        if self.is_gone:
-            return
-        self.transport.resumeProducing()
-        sender = self.other.follower
-        if not (sender.closed or sender.between_frames):
-            # In the middle of a message of the other side: no frame of ours can be told
-            # from its bytes, only the cut is understood.
-            self.transport.abortConnection()
-            return
-        if self.follower.closed:
-            # It has said its last word itself; ours would answer nothing.
-            self.finish_writing()
-            return
-        if not sender.closed:
-            self.sendCloseFrame(code, reason.encode()[:120])  # type: ignore[attr-defined]
-        if self.follower.fault is not None:
-            self._stop_talking()
-
-    def _stop_talking(self) -> None:
-        """Nothing that this side still says can be understood: end it first (RFC 6455 7.1.7)."""
-        self.unregisterProducer()
-        if ISSLTransport.providedBy(self.transport):
-            self.transport.loseConnection()
-        else:
-            # What has come and was not read would turn a close into a reset.
-            self.transport.loseWriteConnection()
-
-    def finish_writing(self) -> None:
-        self.unregisterProducer()
-        self.transport.loseConnection()
-
-
-class NearSide(_Side, WebSocketServerProtocol):
-    """The client's side: Autobahn's server."""
-
-    word = "client"
-    answer: tuple[str | None, dict[str, list[str]]]
-
-    def onConnect(self, request: Any) -> tuple[str | None, dict[str, list[str]]]:
-        # The upstream has agreed already: its subprotocol and its extensions hold.
-        return self.answer
-
-    def _closeConnection(self, abort: bool = False) -> None:
-        self.relay.dropped()
-
-
-class FarSide(_Side, WebSocketClientProtocol):
-    """The upstream's side: Autobahn's client."""
-
-    word = "upstream"
-
-    def startHandshake(self) -> None:
-        # The exchange has sent the request, with the client's own key.
-        pass
-
-    def _closeConnection(self, abort: bool = False) -> None:
-        if not self._handshake:
-            self.relay.dropped()
-
-
-class _Factories:
-    """Autobahn keeps options with factories; none of ours differ between connections."""
-
-    def __init__(self, reactor: Any) -> None:
-        self.near = WebSocketServerFactory(reactor=reactor, server="")
-        self.near.setProtocolOptions(openHandshakeTimeout=0, closeHandshakeTimeout=0,
-                                     autoPingInterval=0, utf8validateIncoming=False)  # fmt: skip
-        self.far = WebSocketClientFactory(reactor=reactor, useragent="")
-        self.far.setProtocolOptions(openHandshakeTimeout=0, closeHandshakeTimeout=0,
-                                    serverConnectionDropTimeout=0,
-                                    autoPingInterval=0, utf8validateIncoming=False)  # fmt: skip
-
-
-_factories: _Factories | None = None
-
-
-def _factories_for(reactor: Any) -> _Factories:
-    global _factories
-    if _factories is None:
-        _factories = _Factories(reactor)
-    return _factories
 
 
 def open_relay(reception: "Reception", exchange: "Exchange", head: AnswerHead) -> str | None:
@@ -241,11 +69,11 @@ class Relay:
         assert connection is not None
         request = exchange.head
         near, far = self.near, self.far
-        factories = _factories_for(self.reception.reactor)
+        factories = factories_for(self.reception.reactor)
         far.adopt(self, connection.transport, factories.far)
         far.websocket_key = values(request.fields.kept, b"sec-websocket-key")[0]
         offered = subprotocols(request.fields.kept)
-        far.factory = _Offering(factories.far, offered)
+        far.factory = Offering(factories.far, offered)
         far.dataReceived(handshake_answer(head))
         if far.state != far.STATE_OPEN:
             return f"sent a 101 that is no WebSocket handshake ({far.wasNotCleanReason})"
@@ -268,7 +96,7 @@ class Relay:
         early = shell.switch(near)
         shell.transport.resumeProducing()
         near.answer = (far.websocket_protocol_in_use, self._fields(head))
-        near.adopt(self, shell.transport, _factories_for(self.reception.reactor).near)
+        near.adopt(self, shell.transport, factories_for(self.reception.reactor).near)
         near.dataReceived(handshake_request(exchange.head))
         near._handshake = far._handshake = False
         counters = exchange.proxy.counters
@@ -402,14 +230,3 @@ class Relay:
         for side in (self.near, self.far):
             if side.other.follower.between_frames and not side.other.follower.closed:
                 side.sendPing(b"")
-
-
-class _Offering:
-    """A client factory whose subprotocols are the ones that this client offered."""
-
-    def __init__(self, factory: Any, protocols: list[str]) -> None:
-        self._factory = factory
-        self.protocols = protocols
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._factory, name)
