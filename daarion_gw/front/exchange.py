@@ -57,6 +57,7 @@ class Exchange:
         "_received",
         "_started",
         "_tries",
+        "_turn",
         "_upload",
         "detail",
         "far",
@@ -99,6 +100,7 @@ class Exchange:
         self._upload = Upload(near, head) if head.has_body else None
         self._received = 0
         self._attempt: Attempt | None = None
+        self._turn = proxy.next_turn()
         self._tries = 0
         self._last_backlog = -1
         self._started = time.perf_counter()
@@ -120,7 +122,8 @@ class Exchange:
     def _choose(self) -> None:
         self.pool: Pool
         self.passage: Passage
-        self.pool, self.passage = self.proxy.choose()
+        # The ways are tried in turn from the first one on, whatever others take meanwhile.
+        self.pool, self.passage = self.proxy.choose(self._turn + self._tries)
         self.forwarded = forwarding(self.head, self.near.peer, self.passage)
 
     def _connect(self) -> None:
@@ -142,11 +145,15 @@ class Exchange:
     def far_failed(self, fault: Fault, detail: str) -> None:
         self._attempt = None
         self._tries += 1
-        if self._tries < len(self.proxy.ways):
-            self._choose()
-            self._connect()
-        else:
+        if self._tries == len(self.proxy.ways):
             self.refuse(fault, detail)
+            return
+        self._choose()
+        connection = self.pool.take(careful=not self.head.is_idempotent)
+        if connection is not None:
+            self.far_connected(connection)
+        else:
+            self._connect()
 
     def _send_on(self, connection: UpstreamConnection) -> None:
         head, near = self.head, self.near
@@ -264,7 +271,8 @@ class Exchange:
         elif silent and far.used and self._can_repeat:
             self._try_again(far)
         elif silent:
-            self.refuse(Fault.UPSTREAM_BROKE, "closed the connection without an answer")
+            silence = "closed the connection without an answer"
+            self.refuse(Fault.UPSTREAM_BROKE, far.tls_failure or silence)
         elif far.is_lost:
             self.refuse(Fault.UPSTREAM_BROKE, detail)
         else:

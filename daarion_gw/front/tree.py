@@ -52,12 +52,14 @@ class ProxyResource(Resource):
         path = route.path.rstrip("/").encode("ascii")
         self._denied = tuple(folded(path + b"/" + deny.encode("ascii")) for deny in route.deny)
 
-    def choose(self) -> tuple[Pool, Passage]:
+    def next_turn(self) -> int:
+        """Where a new exchange begins among the ways."""
+        return next(self._turn) if len(self.ways) > 1 else 0
+
+    def choose(self, turn: int) -> tuple[Pool, Passage]:
         """The server whose turn it is, and the way to it."""
         ways = self.ways
-        if len(ways) == 1:
-            return ways[0]
-        return ways[next(self._turn) % len(ways)]
+        return ways[turn % len(ways)]
 
     def is_denied(self, path: bytes) -> bool:
         """Whether ``path``, read as obligingly as a server might, is one the route keeps shut."""

@@ -13,6 +13,8 @@ from zope.interface import implementer
 
 from daarion_gw.wire.answer_receiver import AnswerReceiver, AnswerSink
 
+from .security import tls_failure
+
 if TYPE_CHECKING:
     from .pool import Pool
 
@@ -39,6 +41,8 @@ class UpstreamConnection(TwistedProtocol):
     # When an idle connection has been idle for too long (seconds of the sweep's clock).
     idle_until = 0.0
     is_lost = False
+    # What was wrong with TLS, if that ended it.
+    tls_failure = ""
     used = False
 
     def __init__(self, pool: "Pool") -> None:
@@ -97,6 +101,7 @@ class UpstreamConnection(TwistedProtocol):
 
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
         self.is_lost = True
+        self.tls_failure = tls_failure(reason.value)
         self.pool.connection_closed(self)
         if self.taker is not None:
             # Only a proper close can be the end of a body that the close ends.

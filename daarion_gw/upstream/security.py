@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from OpenSSL.SSL import Error
+from service_identity import VerificationError
 from twisted.internet import ssl
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
@@ -15,3 +17,14 @@ def tls_factory(server: Server, factory: Any) -> Any:
     else:
         options = ssl.CertificateOptions(verify=False)
     return TLSMemoryBIOFactory(options, True, factory)
+
+
+def tls_failure(reason: BaseException | None) -> str:
+    """What TLS says about the end of a connection; nothing when it was not TLS that ended it."""
+    if isinstance(reason, VerificationError):
+        return "has a certificate for another name"
+    if isinstance(reason, Error):
+        # A list of (library, function, what went wrong); it is empty when the peer just left.
+        found = [str(entry[-1]) for entry in (reason.args[0] if reason.args else ())]
+        return f"cannot be talked to over TLS: {', '.join(found)}" if found else ""
+    return ""
