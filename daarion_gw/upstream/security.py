@@ -24,7 +24,8 @@ def tls_failure(reason: BaseException | None) -> str:
     if isinstance(reason, VerificationError):
         return "has a certificate for another name"
     if isinstance(reason, Error):
-        # A list of (library, function, what went wrong); it is empty when the peer just left.
-        found = [str(entry[-1]) for entry in (reason.args[0] if reason.args else ())]
+        # A list of (library, function, what went wrong), unless the peer just left.
+        errors = reason.args[0] if reason.args else ()
+        found = [str(entry[-1]) for entry in errors] if isinstance(errors, list) else []
         return f"cannot be talked to over TLS: {', '.join(found)}" if found else ""
     return ""
