@@ -26,6 +26,8 @@ def _lines() -> list[Sample]:
         accepted(rule, "TAB and bytes above 0x7f in a value", get(b"A: b\tc \xd1\x97\xff")),
         refused(rule, "bare LF after the request line", b"GET / HTTP/1.1\nHost: a\r\n\r\n"),
         refused(rule, "bare LF after a field", b"GET / HTTP/1.1\r\nHost: a\nB: c\r\n\r\n"),
+        refused(rule, "bare LF in a value", get(b"A: b\nC: d")),
+        refused(rule, "bare CR in a value", get(b"A: b\rC: d")),
         refused(rule, "bare LF at the end", b"GET / HTTP/1.1\r\nHost: a\r\n\n"),
         refused(rule, "bare LF everywhere", b"GET / HTTP/1.1\nHost: a\n\n"),
         refused(rule, "bare CR after the request line", b"GET / HTTP/1.1\rHost: a\r\n\r\n"),
@@ -123,6 +125,8 @@ def _request_lines() -> list[Sample]:
                 (b"ws://a/", b"a"), (b"a:443", b"a:443"), (b"http://a b/", b"a"),
             ]
         ),
+        refused(form, "bad authority in 1.0", head(b"GET http://user@a/ HTTP/1.0")),
+        accepted(form, "authority in 1.0", head(b"GET http://a/b HTTP/1.0"), (b"GET", b"/b", b"")),
         accepted(target, "every visible byte", line(b"GET /%b HTTP/1.1" % visible),
                  (b"GET", b"/" + visible, b"")),
         accepted(target, "escapes stay", line(b"GET /%2F%41//.;a%zz HTTP/1.1"),

@@ -1,8 +1,10 @@
 """The rules of the wire, by the short names that samples, tests and mutants carry.
 
-Each name is the beginning of the ids of its tests: ``pytest tests/wire -k host`` runs what
-is known about Host. What only a clock, a socket or a route can decide is tested in
-``tests/front`` and stands in `DECIDED_BY_FRONT`, so that nothing is forgotten between them.
+A sample's id begins with the name of its rule, other tests have it in their own name
+(``test_client_walk``). The lists of mutants say for each rule which test fails without it;
+``python -m tests.wire.mutants host`` shows it. What only a clock, a socket or a route can
+decide is tested in ``tests/front`` and stands in `DECIDED_BY_FRONT`, so that nothing is
+forgotten between them.
 """
 
 from typing import Final

@@ -2,9 +2,11 @@
 
 import pytest
 
-from daarion_gw.wire.passage import Passage, forwarding
+from daarion_gw.wire import answer as answers
+from daarion_gw.wire.limits import DEFAULT
+from daarion_gw.wire.passage import Passage, answer_block, forwarding
 from daarion_gw.wire.request import Known
-from tests.wire.passing import API, STRANGER, WHOLE, parse, sent
+from tests.wire.passing import API, STRANGER, WHOLE, get, parse, sent
 
 
 def test_known_fields_are_read_once():
@@ -56,3 +58,29 @@ def test_known_forwarding_is_never_stale(
     sent(parse(first, *fields, known=known))
     remembered = sent(parse(second, *fields, known=known))
     assert remembered == sent(parse(second, *fields))
+
+
+def test_known_answer_blocks_belong_to_their_passage():
+    raw = b"HTTP/1.1 200 OK\r\nA: 1\r\nContent-Length: 5\r\n"
+    answer = answers.parse_head(raw, b"GET", DEFAULT)
+    plain = Passage(b"", b"", b"a:1", b"ab12", secured=False)
+    secured = answer_block(answer, WHOLE, get())
+    assert b"X-Frame-Options" in secured
+    assert answer_block(answer, plain, get()) == b"A: 1\r\n"
+    assert answer_block(answer, WHOLE, get()) == secured
+
+
+@pytest.mark.parametrize(
+    ("fields", "method"),
+    [
+        (b"Location: http://a/x\r\nContent-Length: 5\r\n", b"GET"),
+        (b"Transfer-Encoding: chunked\r\n", b"HEAD"),
+        (b"Content-Length: 0\r\n", b"GET"),
+    ],
+)
+def test_known_answer_blocks_are_never_stale(fields: bytes, method: bytes):
+    answer = answers.parse_head(b"HTTP/1.1 200 OK\r\n" + fields, method, DEFAULT)
+    asked = [get(), parse(b"GET / HTTP/1.1", b"Host: b"), parse(b"GET / HTTP/1.0")]
+    for request in [*asked, *reversed(asked)]:
+        fresh = answers.parse_head(b"HTTP/1.1 200 OK\r\n" + fields, method, DEFAULT)
+        assert answer_block(answer, API, request) == answer_block(fresh, API, request)
