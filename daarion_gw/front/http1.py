@@ -297,7 +297,13 @@ class HTTP1Connection(TwistedProtocol):
         self._pending = b""
         self.conversation = None
         self.deadline = NEVER
-        self.transport.abortConnection()
+        self.abort()
+
+    def abort(self) -> None:
+        """End the connection at once, with a reset."""
+        # Twisted's TLS says goodbye even then: to a 1.0 client that would be the body's end.
+        below = self.transport.transport if self.is_secure else self.transport
+        below.abortConnection()
 
     def switch(self, protocol: Any) -> bytes:
         """From here on all bytes and the end of the connection go to ``protocol``.

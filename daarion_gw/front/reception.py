@@ -131,7 +131,7 @@ class Reception:
     def cut_all(self) -> None:
         """The time for draining is over."""
         for near in tuple(self.connections):
-            near.transport.abortConnection()
+            near.abort()
 
     # head → route
 

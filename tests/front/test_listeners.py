@@ -69,8 +69,8 @@ def test_why_a_listener_cannot_be_had(error, said):
 
 @pytest.mark.parametrize(
     "description",
-    ["", "tcp", "tcp:", "tcp:x", "nope:1", "tcp:80:interfac=x", "ssl:443", "systemd:domain=INET:index=0",
-     "ssl:443:privateKey=/no/key"],
+    ["", "tcp", "tcp:", "tcp:x", "nope:1", "tcp:80:interfac=x", "ssl:443",
+     "systemd:domain=INET:index=0", "ssl:443:privateKey=/no/key"],
 )  # fmt: skip
 def test_a_string_that_is_no_listener_names_itself(description):
     with pytest.raises(ListenError) as caught:

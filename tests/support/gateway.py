@@ -92,7 +92,8 @@ class GatewayProcess:
 
     def connect_tls(self, index: int, context: ssl.SSLContext, name: str) -> Client:
         sock = socket.create_connection(("127.0.0.1", self.ports[index]), PATIENCE)
-        return self._kept(context.wrap_socket(sock, server_hostname=name))
+        wrapped = context.wrap_socket(sock, server_hostname=name, suppress_ragged_eofs=False)
+        return self._kept(wrapped)
 
     def connect_unix(self, path: Path) -> Client:
         sock = socket.socket(socket.AF_UNIX)

@@ -2,6 +2,7 @@
 
 import select
 import socket
+import ssl
 import struct
 import time
 
@@ -66,7 +67,8 @@ class Stream:
         self.socket.settimeout(within)
         try:
             data = self.socket.recv(65536)
-        except ConnectionResetError:
+        except (ConnectionResetError, ssl.SSLEOFError):
+            # Under TLS a close without TLS's own is what a reset is without.
             self.ending = "reset"
             return False
         except TimeoutError:
