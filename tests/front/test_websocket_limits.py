@@ -155,3 +155,25 @@ def test_sigterm_does_not_wait_long_for_their_answer(tmp_path, far_side):
         assert "Traceback" not in gateway.output
     finally:
         gateway.kill()
+
+
+def test_a_reload_leaves_them_open(tmp_path, far_side):
+    origin = far_side["ORIGIN"]
+    origin.forget()
+    gateway = GatewayProcess(tmp_path, CONFIG, ORIGIN=origin.url)
+    try:
+        client = gateway.connect()
+        far, _, _ = open_websocket(client, origin, "/small/x")
+        gateway.file.write_text("gateway: {access_log: off}\nroutes: {}\n")
+        gateway.reload()
+        data = frame(TEXT, b"still here")
+        client.send(data)
+        assert far.read(len(data)) == data
+        far.send(frame(TEXT, b"so am I", masked=False))
+        assert read_frame(client).payload == b"so am I"
+        client.reset()
+        assert read_frame(far).code == 1001
+        far.close()
+        gateway.stop()
+    finally:
+        gateway.kill()
