@@ -89,6 +89,41 @@ def test_idle_connections_to_a_server_that_is_gone_are_closed(restored, client, 
     assert far.rest() == b"" and far.ending == "closed"
 
 
+def test_the_gateways_own_limits_and_trust_are_taken_over(restored, origin):
+    gateway_settings = "gateway: {access_log: off, keep_alive: 500ms, trusted_proxies: []}"
+    restored.file.write_text(CONFIG.replace(CONFIG.splitlines()[1], gateway_settings))
+    restored.reload()
+    client = restored.connect()
+    assert b"detail" not in client.ask(get("/unknown")).body, "not trusted any more"
+    with Stopwatch() as watch:
+        assert client.rest() == b"" and client.ending == "closed"
+    assert watch.seconds < 3
+
+
+def test_the_access_log_is_taken_over(restored, client):
+    log = "{format: json, file: access.log}"
+    restored.file.write_text(CONFIG.replace("access_log: off", f"access_log: {log}"))
+    restored.reload()
+    client.ask(get("/unknown-6"))
+    assert restored.entry(target="/unknown-6")["status"] == 404
+
+
+def test_a_log_that_cannot_be_opened_changes_nothing(restored, client):
+    log = "{format: json, file: no/where.log}"
+    text = CONFIG.replace("access_log: off", f"access_log: {log}")
+    restored.file.write_text(text + '  /new/: {to: "${SECOND}"}\n')
+    restored.reload()
+    restored.says("no/where.log")
+    assert client.ask(get("/new/x")).status == 404
+
+
+def test_listeners_that_changed_are_told_to_need_a_new_start(restored):
+    text = CONFIG.replace("access_log: off", 'access_log: off, listen: ["tcp:1"]')
+    restored.file.write_text(text)
+    restored.reload()
+    restored.says("changed listeners take effect when the gateway is started anew")
+
+
 @pytest.mark.parametrize("text", ["routes: {/api/: {too: x}}\n", "routes: [\n", None])
 def test_a_file_that_does_not_load_changes_nothing(gateway, client, origin, text):
     if text is None:
