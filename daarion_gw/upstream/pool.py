@@ -136,7 +136,9 @@ class Attempt:
         self._timeout = timeout or None
         self._addresses: list[str] = []
         self._connector: Any = None
-        self._last: Exception | None = None
+        self._is_resolved = False
+        # The limit for finding the name; each address then has one of its own.
+        self._resolving: Any = None
         server = pool.server
         if server.unix is not None:
             self._connector = connect_unix(
@@ -147,16 +149,31 @@ class Attempt:
             )
         else:
             pool.names.find(server.host, self._resolved)
+            if timeout and not self._is_resolved:
+                self._resolving = pool.reactor.callLater(timeout, self._not_resolved)
 
     def cancel(self) -> None:
         """Nobody waits any more."""
         self._asker = None
+        self._stop_resolving()
         if self._connector is not None:
             self._connector.stopConnecting()
+
+    def _stop_resolving(self) -> None:
+        self._is_resolved = True
+        resolving, self._resolving = self._resolving, None
+        if resolving is not None:
+            resolving.cancel()
+
+    def _not_resolved(self) -> None:
+        self._resolving = None
+        name = self.pool.server.host
+        self._fail(Fault.UPSTREAM_CONNECT_TIMEOUT, f"the name {name} was not resolved in time")
 
     def _resolved(self, addresses: list[str]) -> None:
         if self._asker is None:
             return
+        self._stop_resolving()
         self._addresses = addresses
         if not addresses:
             self._fail(
