@@ -113,7 +113,7 @@ def field_lines(draw) -> bytes:
 @st.composite
 def bodies(draw, codings: bool = True) -> tuple[bytes, bytes, bytes]:
     """A body as (framing lines, bytes on the wire, content)."""
-    content = draw(st.binary(max_size=40))
+    content = draw(st.binary(max_size=40) | st.binary(min_size=16, max_size=300))
     kind = draw(st.sampled_from(["none", "length", "chunks"] if codings else ["none", "length"]))
     if kind == "none":
         return b"", b"", b""
@@ -170,6 +170,16 @@ NASTY = st.sampled_from(
 )  # fmt: skip
 
 
+NASTY_LINES = st.sampled_from(
+    [b"Content-Length: 0", b"content-length: 1", b"Content-Length: 5", b"Content-Length: 1, 1",
+     b"Content-Length: +1", b"Content-Length : 1", b"Content-Length:1 ", b"Content_Length: 1",
+     b"Transfer-Encoding: chunked", b"transfer-encoding:CHUNKED", b"Transfer-Encoding: identity",
+     b"Transfer-Encoding: gzip, chunked", b"Transfer-Encoding : chunked", b"Transfer-Encoding:",
+     b"Host: b", b" folded", b"\tContent-Length: 1", b": a", b"A", b"", b"0", b"1", b"5;a",
+     b"GET / HTTP/1.1", b"HTTP/1.1 204 No Content", b"Connection: close"]
+)  # fmt: skip
+
+
 @st.composite
 def mutated(draw, originals) -> bytes:
     """Bytes of ``originals`` with a few of them changed, left out, put in or said again."""
@@ -177,7 +187,11 @@ def mutated(draw, originals) -> bytes:
     for _ in range(draw(st.integers(1, 3))):
         at = draw(st.integers(0, len(raw)))
         until = min(len(raw), at + draw(st.integers(0, 4)))
-        kind = draw(st.sampled_from(["flip", "put in", "put in", "replace", "cut", "again"]))
+        kind = draw(
+            st.sampled_from(
+                ["flip", "put in", "replace", "cut", "again", "line", "line", "line", "tail"]
+            )
+        )
         if kind == "flip" and at < len(raw):
             raw = raw[:at] + bytes([raw[at] ^ 1 << draw(st.integers(0, 7))]) + raw[at + 1 :]
         elif kind == "put in":
@@ -186,6 +200,12 @@ def mutated(draw, originals) -> bytes:
             raw = raw[:at] + draw(NASTY) + raw[until:]
         elif kind == "cut":
             raw = raw[:at] + raw[until:]
-        else:
+        elif kind == "again":
             raw = raw[:until] + raw[at:]
+        elif kind == "line":
+            lines = raw.split(b"\r\n")
+            lines.insert(draw(st.integers(1, len(lines))), draw(NASTY_LINES))
+            raw = b"\r\n".join(lines)
+        elif kind == "tail":
+            raw += draw(NASTY)
     return raw

@@ -21,7 +21,7 @@ def body_of(sink) -> bytes:
     return b"".join(event[1] for event in sink.events if event[0] == "body")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(answers(), st.integers(0, 1000))
 def test_valid_answers_are_read_alike(answer, seed):
     raw, content = answer
@@ -43,7 +43,7 @@ def test_valid_answers_are_read_alike(answer, seed):
     assert other.is_reusable is receiver.is_reusable
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(
     mutated(answers().map(lambda answer: answer[0])), METHODS, st.booleans(), st.integers(0, 1000)
 )
@@ -65,7 +65,7 @@ def test_mutated_answers_never_come_apart(raw, method, closed, seed):
         assert written(pieces.events) == written(sink.events)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     answers().map(lambda answer: answer[0]) | mutated(answers().map(lambda answer: answer[0])),
     st.sampled_from([WHOLE, API]),

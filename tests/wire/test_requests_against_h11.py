@@ -10,7 +10,7 @@ from tests.wire.oracle import Read, h11_requests, mutated, requests
 from tests.wire.passing import API, PROXY, STRANGER, WHOLE
 from tests.wire.transcript import FEEDINGS, RequestTranscript, read_requests, torn, written
 
-MANY = settings(max_examples=150, deadline=None)
+MANY = settings(max_examples=200, deadline=None)
 KEEPING = Passage(b"", b"", b"127.0.0.1:8000", b"ab12", keep_underscores=True)
 
 
@@ -78,7 +78,7 @@ def test_fields_that_pass_are_those_that_h11_reads(stream):
         assert [line for line in read if line[0].lower() in names] == kept
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(mutated(st.lists(requests(b"1.1"), min_size=1, max_size=3).map(
     lambda stream: b"".join(each for each, _ in stream))), st.integers(0, 1000))  # fmt: skip
 def test_mutated_requests_never_come_apart(raw, seed):
