@@ -1,0 +1,1 @@
+"""TLS towards clients, on the standard library's ssl: certificates, tickets, connections."""
