@@ -74,6 +74,9 @@ class Upload:
         self.far = None
         self._held = b""
         self.near.pause_reading(Why.CONNECTING)
+        # A server that was full and died is not full any more.
+        self._far_full = False
+        self.near.resume_reading(Why.UPSTREAM_FULL)
 
     def start(self, far: "UpstreamConnection", head: bytes, repeatable: bool) -> None:
         """Send the request's head and what came of its body to ``far``."""

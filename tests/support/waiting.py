@@ -1,13 +1,14 @@
 """Waiting with a deadline: a test polls for what must become true, it never sleeps for luck."""
 
+import os
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
 
-# Longer than anything takes on a busy machine; only a failing test waits for it.
-PATIENCE = 10.0
+# Longer than anything takes on a busy machine; only a failing test waits for it (seconds).
+PATIENCE = float(os.environ.get("TEST_PATIENCE", "10"))
 
 
 def until(look: Callable[[], T], within: float = PATIENCE, what: str = "") -> T:

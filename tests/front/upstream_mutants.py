@@ -1,0 +1,82 @@
+"""The rules of the far side and of the net, each taken out of the code once."""
+
+from typing import Final
+
+from tests.wire.mutants import Mutant
+
+EXCHANGE: Final = "daarion_gw/front/exchange.py"
+UPLOAD: Final = "daarion_gw/front/upload.py"
+CONNECTION: Final = "daarion_gw/upstream/connection.py"
+POOL: Final = "daarion_gw/upstream/pool.py"
+NAMES: Final = "daarion_gw/upstream/names.py"
+SECURITY: Final = "daarion_gw/upstream/security.py"
+TRANSPORT: Final = "daarion_gw/net/transport.py"
+SWEEP: Final = "daarion_gw/net/sweep.py"
+_CONNECTIONS: Final = "tests/upstream/test_connections.py::test_"
+_ANSWERS: Final = "tests/front/test_answers.py::test_"
+
+MUTANTS: Final = (
+    Mutant("retry", EXCHANGE, "return self.head.is_idempotent and (", "return (",
+           _CONNECTIONS + "what_must_not_happen_twice_is_never_tried_twice[close-POST]"),
+    Mutant("retry", EXCHANGE, "elif silent and far.used and self._can_repeat:",
+           "elif silent and self._can_repeat:",
+           _CONNECTIONS + "a_new_connection_is_not_tried_again"),
+    Mutant("retry", EXCHANGE, "elif silent and far.used and self._can_repeat:",
+           "elif far.used and self._can_repeat:",
+           _CONNECTIONS + "nor_where_an_answer_has_begun"),
+    Mutant("retry", EXCHANGE, "            self._try_again(far)",
+           '            self.refuse(Fault.UPSTREAM_BROKE, "gone")',
+           _CONNECTIONS + "a_kept_connection_that_dies_silently_is_no_end[GET]"),
+    Mutant("retry", UPLOAD, "self.received > REPLAY_AT_MOST", "False",
+           _CONNECTIONS + "nor_a_body_that_is_not_here_any_more"),
+    Mutant("retry", POOL, "if not careful or not has_ended(connection.transport):", "if True:",
+           "tests/upstream/test_pool.py::"
+           "test_bytes_that_nobody_asked_for_are_noticed_where_it_matters[True]"),
+    Mutant("servers", EXCHANGE, "if self._tries == len(self.proxy.ways):", "if True:",
+           _CONNECTIONS + "the_next_one_is_tried_when_one_refuses"),
+    Mutant("servers", EXCHANGE, "self.proxy.choose(self._turn + self._tries)",
+           "self.proxy.choose(self.proxy.next_turn())",
+           _CONNECTIONS + "also_when_many_ask_at_the_same_time"),
+    Mutant("idle bytes", CONNECTION,
+           "            self.pool.forget(self)\n            self.abort()\n",
+           "", _CONNECTIONS + "bytes_on_an_idle_connection_end_it[x]"),
+    Mutant("excess", CONNECTION, "if self.receiver.is_reusable and not self.is_lost:",
+           "if not self.is_lost:", _ANSWERS + "more_bytes_than_declared_end_the_connection"),
+    Mutant("reset", CONNECTION, "whole=reason.check(ConnectionDone) is not None", "whole=True",
+           _ANSWERS + "a_reset_does_not_end_such_a_body"),
+    Mutant("tls", CONNECTION, "self.tls_failure = tls_failure(reason.value)", "pass",
+           _CONNECTIONS
+           + "an_https_server_whose_certificate_is_not_believed_is_a_502_with_the_reason"),
+    Mutant("tls", SECURITY, "if server.verify:", "if False:",
+           _CONNECTIONS
+           + "an_https_server_whose_certificate_is_not_believed_is_a_502_with_the_reason"),
+    Mutant("pool", POOL, "self._idle.pop()", "self._idle.pop(0)",
+           "tests/upstream/test_pool.py::TestPooling"),
+    Mutant("pool", POOL, "if len(self._idle) >= IDLE_AT_MOST:", "if False:",
+           "tests/upstream/test_pool.py::test_more_idle_connections_than_are_wanted_are_closed"),
+    Mutant("pool", POOL, "if before is not None and connection.idle_until > before:", "if False:",
+           "tests/upstream/test_pool.py::TestPooling"),
+    Mutant("connect", POOL, "self._timeout = timeout or None", "self._timeout = None",
+           "tests/front/test_time_limits.py::test_a_server_that_does_not_accept_is_a_504"),
+    Mutant("names", NAMES, "REMEMBER = 5.0", "REMEMBER = 50.0",
+           "tests/upstream/test_names.py::"
+           "test_a_name_is_asked_for_and_remembered_for_five_seconds"),
+    Mutant("names", NAMES, "known[0] > self._clock():", "known[0] > 0:",
+           "tests/upstream/test_names.py::test_after_that_it_is_asked_for_again"),
+    Mutant("transport", TRANSPORT, " and not isinstance(port, unix.Port)", "",
+           "tests/test_tap.py::test_several_listeners_of_several_kinds"),
+    Mutant("transport", TRANSPORT,
+           "            self._tempDataLen\n            or self.dataBuffer\n            or self.TLS",
+           "            self.TLS",
+           "tests/net/test_transport.py::test_what_it_does_not_take_goes_out_in_order"),
+    Mutant("transport", TRANSPORT, "        return not hasattr(transport, \"TLS\") and",
+           "        return False and",
+           "tests/upstream/test_connections.py::"
+           "test_a_connection_that_was_dead_before_costs_nothing"),
+    Mutant("sweep", SWEEP, "        self.now = now + INTERVAL", "        self.now = now",
+           "tests/net/test_sweep.py::"
+           "test_a_deadline_is_never_met_early_and_at_most_half_a_second_late"),
+    Mutant("sweep", SWEEP, "        except Exception:", "        except ZeroDivisionError:",
+           "tests/net/test_sweep.py::"
+           "test_one_that_fails_stops_neither_the_clock_nor_the_others"),
+)  # fmt: skip
