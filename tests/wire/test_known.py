@@ -66,6 +66,7 @@ def test_known_answer_blocks_belong_to_their_passage():
     plain = Passage(b"", b"", b"a:1", b"ab12", secured=False)
     secured = answer_block(answer, WHOLE, get())
     assert b"X-Frame-Options" in secured
+    assert answer_block(answer, WHOLE, get()) is secured
     assert answer_block(answer, plain, get()) == b"A: 1\r\n"
     assert answer_block(answer, WHOLE, get()) == secured
 

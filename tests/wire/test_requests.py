@@ -217,3 +217,32 @@ def test_a_refusal_says_what_was_wrong(raw, detail):
 def test_a_method_has_no_side_that_is_refused_but_bad_tokens():
     refused = {s.fault for s in REQUEST_SAMPLES if s.rule == "method" and s.fault}
     assert refused == {Fault.MALFORMED}
+
+
+@pytest.mark.parametrize(
+    ("method", "is_idempotent"),
+    [(b"GET", True), (b"HEAD", True), (b"OPTIONS", True), (b"PUT", True), (b"DELETE", True),
+     (b"POST", False), (b"PATCH", False), (b"get", False), (b"LOCK", False)],
+)  # fmt: skip
+def test_only_idempotent_methods_may_be_sent_again(method: bytes, is_idempotent: bool):
+    request = read_requests([head(method + b" / HTTP/1.1", b"Host: a")]).heads()[0]
+    assert request.is_idempotent is is_idempotent
+
+
+def test_a_field_that_passes_has_a_value():
+    request = read_requests([get(b"X-A: 1 ", b"x-a: 2", b"X-Empty:")]).heads()[0]
+    assert request.value(b"x-a") == b"1"
+    assert request.value(b"x-empty") == b""
+    assert request.value(b"x-b") is None
+    # What is ours, or the next hop's, is no field that passes.
+    assert request.value(b"host") is None
+
+
+def test_a_refusal_tells_the_beginning_of_what_came():
+    long = b"GET /" + b"a" * 20_000
+    for raw, line in (
+        (b"GET / HTTP/1.1\r\nA : b\r\n\r\n", b"GET / HTTP/1.1"),
+        (b"nonsense\r\n\r\n", b"nonsense"),
+        (long, long[:256]),
+    ):
+        assert [error.line for error in read_requests([raw]).errors] == [line]
