@@ -17,7 +17,7 @@ _ANSWERS: Final = "tests/front/test_answers.py::test_"
 
 MUTANTS: Final = (
     Mutant("retry", EXCHANGE, "return self.head.is_idempotent and (", "return (",
-           _CONNECTIONS + "what_must_not_happen_twice_is_never_tried_twice[close-POST]"),
+           _CONNECTIONS + "nor_what_has_no_body"),
     Mutant("retry", EXCHANGE, "elif silent and far.used and self._can_repeat:",
            "elif silent and self._can_repeat:",
            _CONNECTIONS + "a_new_connection_is_not_tried_again"),
@@ -32,10 +32,12 @@ MUTANTS: Final = (
     Mutant("retry", POOL, "if not careful or not has_ended(connection.transport):", "if True:",
            "tests/upstream/test_pool.py::"
            "test_bytes_that_nobody_asked_for_are_noticed_where_it_matters[True]"),
+    Mutant("servers", EXCHANGE, "self._turn = proxy.next_turn()", "self._turn = 0",
+           _CONNECTIONS + "several_servers_take_turns"),
     Mutant("servers", EXCHANGE, "if self._tries == len(self.proxy.ways):", "if True:",
            _CONNECTIONS + "the_next_one_is_tried_when_one_refuses"),
     Mutant("servers", EXCHANGE, "self.proxy.choose(self._turn + self._tries)",
-           "self.proxy.choose(self.proxy.next_turn())",
+           "self.proxy.choose(self.proxy.next_turn() // 2)",
            _CONNECTIONS + "also_when_many_ask_at_the_same_time"),
     Mutant("idle bytes", CONNECTION,
            "            self.pool.forget(self)\n            self.abort()\n",
@@ -69,10 +71,8 @@ MUTANTS: Final = (
            "            self._tempDataLen\n            or self.dataBuffer\n            or self.TLS",
            "            self.TLS",
            "tests/net/test_transport.py::test_what_it_does_not_take_goes_out_in_order"),
-    Mutant("transport", TRANSPORT, "        return not hasattr(transport, \"TLS\") and",
-           "        return False and",
-           "tests/upstream/test_connections.py::"
-           "test_a_connection_that_was_dead_before_costs_nothing"),
+    Mutant("transport", TRANSPORT, "    return True", "    return False",
+           "tests/net/test_transport.py::test_whether_an_idle_connection_has_ended"),
     Mutant("sweep", SWEEP, "        self.now = now + INTERVAL", "        self.now = now",
            "tests/net/test_sweep.py::"
            "test_a_deadline_is_never_met_early_and_at_most_half_a_second_late"),

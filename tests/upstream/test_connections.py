@@ -144,6 +144,14 @@ def test_what_must_not_happen_twice_is_never_tried_twice(kept, client, origin, m
     assert origin.is_untouched
 
 
+def test_nor_what_has_no_body(kept, client, origin):
+    client.send(post("/api/x"))
+    kept.request()
+    kept.close()
+    assert client.answer().status == 502
+    assert origin.is_untouched
+
+
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_connection_that_was_dead_before_costs_nothing(kept, client, origin, method):
     kept.close()
