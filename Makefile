@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast servers lint types format bench bench-quick autobahn-full mutants wheel clean
+.PHONY: help run test test-fast servers lint types format bench bench-peers bench-quick autobahn-full mutants wheel clean
 
 help:  ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -61,10 +61,13 @@ format: $(VENV)/.lint  ## put the code into its format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.test  ## measure beside nginx (about six minutes; nothing else should run)
-	$(BIN)/python -m bench.run
+bench-peers:
+	sh bench/install.sh
 
-bench-quick: $(VENV)/.test  ## the same, only to see that it works
+bench: $(VENV)/.test bench-peers  ## measure beside five peers, write docs/bench.md (half an hour; nothing else should run)
+	$(BIN)/python -m bench.run --publish
+
+bench-quick: $(VENV)/.test bench-peers  ## the same, only to see that it works
 	$(BIN)/python -m bench.run --quick
 
 autobahn-full: $(VENV)/.test  ## the Autobahn testsuite with all its cases, in both directions

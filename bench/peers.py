@@ -1,130 +1,41 @@
-"""The proxies of a run. A new peer is one function and one line in PEERS.
+"""The proxies of a run. A new peer is one file in setups/ and one line in PEERS."""
 
-Each function writes a configuration into its folder and returns the command to start. Every
-proxy has the same routes: `/bench/…` to the origin and `/sink/…` to the sink, both stripped.
-"""
-
-import sys
+import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench.native import Builder
 from bench.origin import Origin
-from bench.processes import HOST, NGINX, NGINX_USER, Running, free_port, start
+from bench.plan import GATEWAY_TLS, Certificate, Plan
+from bench.processes import NotStartedError, Running, free_port, launch, program, start
+from bench.setups import caddy, envoy, gateway, haproxy, nginx, traefik
 
-# In the folder of its proxy, which is where each proxy is started.
-ACCESS_LOG = "access.log"
 ROOT = Path(__file__).resolve().parent.parent
 
-_NGINX = """
-{user}
-daemon off;
-worker_processes 1;
-pid nginx.pid;
-error_log stderr;
-events {{ worker_connections 4096; }}
-http {{
-    access_log {log};
-    client_body_temp_path body;
-    fastcgi_temp_path unused;
-    uwsgi_temp_path unused;
-    scgi_temp_path unused;
-    proxy_temp_path proxied;
-    client_max_body_size 100m;
-    keepalive_timeout 65s;
-    keepalive_requests 100000000;
-    upstream origin {{ server {host}:{origin}; {keepalive} }}
-    upstream sink {{ server {host}:{sink}; {keepalive} }}
-    server {{
-        listen {host}:{port} backlog=4096;
-        {proxy}
-        proxy_set_header Host $http_host;
-        proxy_set_header X-Real-IP $remote_addr;
-        proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-        proxy_set_header X-Forwarded-Proto $scheme;
-        proxy_set_header X-Forwarded-Host $http_host;
-        proxy_set_header X-Request-Id $request_id;
-        add_header X-Content-Type-Options nosniff always;
-        add_header X-Frame-Options DENY always;
-        add_header Referrer-Policy strict-origin-when-cross-origin always;
-        location /bench/ {{ proxy_pass http://origin/; }}
-        location /sink/ {{ proxy_pass http://sink/; }}
-    }}
-}}
-"""
-
-# Nothing is asked of a connection longer than a run lasts: requests must not end it either.
-_KEEPALIVE = "keepalive 64; keepalive_requests 100000000;"
-_ONE_ONE = 'proxy_http_version 1.1; proxy_set_header Connection "";'
-_STREAMING = "proxy_request_buffering off; proxy_buffering off;"
+# The checkout may be newer than what is installed; programs in Go get one processor, as all do.
+_ENVIRONMENT = {"PYTHONPATH": str(ROOT), "GOMAXPROCS": "1"}
 
 
-def _nginx(
-    folder: Path, port: int, origin: Origin, keepalive: str, proxy: str, log: str = "off"
-) -> list[str]:
-    config = folder / "nginx.conf"
-    config.write_text(
-        _NGINX.format(
-            user=NGINX_USER,
-            host=HOST,
-            port=port,
-            origin=origin.port,
-            sink=origin.sink_port,
-            keepalive=keepalive,
-            proxy=proxy,
-            log=log,
-        )
-    )
-    return [NGINX, "-e", "stderr", "-p", str(folder), "-c", str(config)]
+@dataclass
+class Ground:
+    """What a run stands on: a temporary folder, the origin, compiled programs, and TLS."""
 
+    folder: Path
+    origin: Origin
+    builder: Builder
+    certificate: Certificate | None
+    gateway_tls: str = GATEWAY_TLS
+    # The proxies that run, by name.
+    running: dict[str, Running] = field(default_factory=dict)
+    _started: int = 0
 
-def nginx_tuned(folder: Path, port: int, origin: Origin) -> list[str]:
-    """The measure of all others."""
-    return _nginx(folder, port, origin, _KEEPALIVE, _ONE_ONE)
-
-
-def nginx_logging(folder: Path, port: int, origin: Origin) -> list[str]:
-    """As tuned, with a log that is written once per second, as the gateway's is."""
-    log = f"{ACCESS_LOG} combined buffer=64k flush=1s"
-    return _nginx(folder, port, origin, _KEEPALIVE, _ONE_ONE, log)
-
-
-def nginx_streaming(folder: Path, port: int, origin: Origin) -> list[str]:
-    """As tuned, and no body is stored: what the gateway promises."""
-    return _nginx(folder, port, origin, _KEEPALIVE, _ONE_ONE + _STREAMING)
-
-
-def nginx_old(folder: Path, port: int, origin: Origin) -> list[str]:
-    """As the stack ran it: a connection to the upstream for each request."""
-    return _nginx(folder, port, origin, "", "proxy_http_version 1.1;")
-
-
-def gateway(folder: Path, port: int, origin: Origin) -> list[str]:
-    """daarion-gw from this checkout, as a user starts it."""
-    return _gateway(folder, port, origin, '"off"')
-
-
-def gateway_logging(folder: Path, port: int, origin: Origin) -> list[str]:
-    """The same with its access log."""
-    return _gateway(folder, port, origin, f"{{format: combined, file: {ACCESS_LOG}}}")
-
-
-def _gateway(folder: Path, port: int, origin: Origin, log: str) -> list[str]:
-    (folder / "gateway.yaml").write_text(
-        f"""\
-gateway:
-  listen: ["tcp:{port}:interface={HOST}"]
-  access_log: {log}
-routes:
-  /bench/:
-    to: http://{HOST}:{origin.port}
-  /sink/:
-    to: http://{HOST}:{origin.sink_port}
-"""
-    )
-    twistd = str(Path(sys.executable).with_name("twistd"))
-    config = str(folder / "gateway.yaml")
-    return [twistd, "-n", "--pidfile=", "daarion-gw", "--config", config, "--admin", "off"]
+    def own_folder(self, name: str) -> Path:
+        """A new folder for one start of one proxy."""
+        self._started += 1
+        own = self.folder / f"{self._started}-{name.replace(',', '').replace(' ', '-')}"
+        own.mkdir()
+        return own
 
 
 @dataclass(frozen=True)
@@ -132,31 +43,123 @@ class Peer:
     """One proxy: its name in the table and how it is set up."""
 
     name: str
-    command: Callable[[Path, int, Origin], list[str]]
-    # Names of the works it takes part in; None is all of them.
+    command: Callable[[Path, Plan], list[str]]
+    # Names of the works it takes part in; None is all that ask for no variant of it.
     works: tuple[str, ...] | None = None
+    own_ids: bool = True
+    has_tls: bool = False
 
-    def start(self, folder: Path, origin: Origin) -> Running:
-        """Start it in a sub-folder of its own. Raises NotStartedError."""
-        own = folder / self.name.replace(",", "").replace(" ", "-")
-        own.mkdir()
-        port = free_port()
-        # The checkout may be newer than what is installed.
-        environment = {"PYTHONPATH": str(ROOT)}
-        return start(self.name, self.command(own, port, origin), port, own, environment)
+    def _prepared(
+        self, ground: Ground, routes: int, servers: int, tls: bool
+    ) -> tuple[Path, Plan, list[str]]:
+        own = ground.own_folder(self.name)
+        origin = ground.origin
+        with_tls = tls and self.has_tls and ground.certificate is not None
+        plan = Plan(
+            port=free_port(),
+            origin=origin.port,
+            sink=origin.sink_port,
+            # A port where nobody listens does no harm to other routes.
+            echo=origin.echo_port or free_port(),
+            servers=origin.ports[:servers],
+            routes=routes,
+            tls_port=free_port() if with_tls else 0,
+            certificate=ground.certificate if with_tls else None,
+            gateway_tls=ground.gateway_tls,
+        )
+        return own, plan, self.command(own, plan)
+
+    def start(
+        self, ground: Ground, routes: int = 0, servers: int = 0, tls: bool = False
+    ) -> Running:
+        """Start it in a folder of its own. Raises NotStartedError."""
+        own, plan, command = self._prepared(ground, routes, servers, tls)
+        running = start(self.name, command, plan.port, own, _ENVIRONMENT)
+        running.tls_port = plan.tls_port
+        return running
+
+    def prepare(self, ground: Ground) -> Callable[[], Running]:
+        """Get everything ready but the start, which is then one call and does not wait."""
+        own, plan, command = self._prepared(ground, 0, 0, False)
+        return lambda: launch(self.name, command, plan.port, own, _ENVIRONMENT)
 
 
 _LARGE = ("100 MB answer", "100 MB upload")
 _SMALL = ("small GET",)
 
-GATEWAY = Peer("daarion-gw", gateway)
-TUNED = Peer("nginx tuned", nginx_tuned)
+GATEWAY = Peer("daarion-gw", gateway.quiet, has_tls=True)
+TUNED = Peer("nginx tuned", nginx.tuned, has_tls=True)
 
 PEERS = (
     GATEWAY,
     TUNED,
-    Peer("nginx old", nginx_old),
-    Peer("nginx streaming", nginx_streaming, _LARGE),
-    Peer("daarion-gw, log on", gateway_logging, _SMALL),
-    Peer("nginx tuned, log on", nginx_logging, _SMALL),
+    Peer("HAProxy", haproxy.haproxy, has_tls=True),
+    Peer("Envoy", envoy.envoy),
+    Peer("Traefik", traefik.traefik, own_ids=False),
+    Peer("Caddy", caddy.caddy),
+    Peer("nginx old", nginx.old, _SMALL),
+    Peer("nginx streaming", nginx.streaming, _LARGE),
+    Peer("daarion-gw, log on", gateway.logging, _SMALL),
+    Peer("nginx tuned, log on", nginx.logging, _SMALL),
 )
+
+
+def peer_of(running: Running) -> Peer:
+    """Whose process this is."""
+    return next(each for each in PEERS if each.name == running.name)
+
+
+def make_certificate(folder: Path) -> Certificate:
+    """A self-signed one on P-256. Raises NotStartedError when there is no openssl."""
+    files = Certificate(folder / "cert.pem", folder / "key.pem", folder / "both.pem")
+    ran = subprocess.run(
+        [
+            program("openssl"),
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=localhost",
+            "-keyout",
+            str(files.key),
+            "-out",
+            str(files.cert),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if ran.returncode:
+        raise NotStartedError(f"openssl: {ran.stderr.strip()[-200:]}")
+    files.both.write_text(files.cert.read_text() + files.key.read_text())
+    return files
+
+
+def versions(peers: list[Peer]) -> dict[str, str]:
+    """First line of what each program says about itself; "not installed" where it is not."""
+    flags = {"haproxy": "-v", "envoy": "--version", "traefik": "version", "caddy": "version"}
+    found = {}
+    for name, flag in flags.items():
+        if not any(peer.name.lower() == name for peer in peers):
+            continue
+        try:
+            ran = subprocess.run([program(name), flag], capture_output=True, text=True, check=False)
+            found[name] = _short((ran.stdout + ran.stderr).split())
+        except NotStartedError:
+            found[name] = "not installed"
+    return found
+
+
+def _short(words: list[str]) -> str:
+    """The word that looks like a version."""
+    for word in words:
+        for part in word.split("/"):
+            if part.lstrip("v")[:1].isdigit() and "." in part:
+                return part.lstrip("v")
+    return "unknown"

@@ -16,10 +16,24 @@ HOST = "127.0.0.1"
 NGINX = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin") or "nginx"
 # Started by root, nginx's worker would be nobody, who may not enter a temporary folder.
 NGINX_USER = "user root;" if os.geteuid() == 0 else ""
+_TOOLS = Path(__file__).resolve().parent.parent / ".tools" / "bench" / "venv"
 
 
 class NotStartedError(Exception):
     """A program is missing, ended at once or never listened. The text says which and why."""
+
+
+def program(name: str) -> str:
+    """Where install.sh or the system has put it. Raises NotStartedError."""
+    # The package of Envoy has a script in bin/ that starts the real one.
+    inside = sorted(_TOOLS.glob(f"lib/*/site-packages/{name}/_bin/{name}"))
+    if inside:
+        return str(inside[0])
+    places = f"{_TOOLS / 'bin'}:{os.environ.get('PATH', '')}:/usr/sbin"
+    found = shutil.which(name, path=places)
+    if found is None:
+        raise NotStartedError(f"{name} is not installed (sh bench/install.sh)")
+    return found
 
 
 def free_port() -> int:
@@ -37,6 +51,7 @@ class Running:
     port: int
     process: subprocess.Popen[bytes]
     log: Path
+    tls_port: int = 0
 
     def processor_seconds(self) -> float:
         """User and system time so far of the program, its children and those that ended."""
@@ -54,6 +69,15 @@ class Running:
         for pid in _family(self.process.pid):
             for line in Path(f"/proc/{pid}/status").read_text().splitlines():
                 if line.startswith("VmHWM:"):
+                    total += int(line.split()[1]) * 1024
+        return total
+
+    def memory(self) -> int:
+        """Resident memory now in bytes; what processes share is counted once."""
+        total = 0
+        for pid in _family(self.process.pid):
+            for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+                if line.startswith("Pss:"):
                     total += int(line.split()[1]) * 1024
         return total
 
@@ -77,10 +101,10 @@ def _family(pid: int) -> list[int]:
     return found
 
 
-def start(
+def launch(
     name: str, argv: list[str], port: int, folder: Path, environment: dict[str, str] | None = None
 ) -> Running:
-    """Start a program and wait until it listens on `port`. Raises NotStartedError."""
+    """Start a program and return at once. Raises NotStartedError."""
     log = folder / f"{name.replace(' ', '-')}.log"
     try:
         with log.open("wb") as output:
@@ -94,13 +118,20 @@ def start(
             )
     except OSError as error:
         raise NotStartedError(f"{argv[0]}: {error.strerror}") from error
-    running = Running(name, port, process, log)
+    return Running(name, port, process, log)
+
+
+def start(
+    name: str, argv: list[str], port: int, folder: Path, environment: dict[str, str] | None = None
+) -> Running:
+    """Start a program and wait until it listens on `port`. Raises NotStartedError."""
+    running = launch(name, argv, port, folder, environment)
     deadline = time.monotonic() + 15
     while not _listens(port):
-        if process.poll() is not None or time.monotonic() > deadline:
+        if running.process.poll() is not None or time.monotonic() > deadline:
             running.stop()
-            said = log.read_text(errors="replace").strip().splitlines()
-            raise NotStartedError(said[-1] if said else f"ended with {process.returncode}")
+            said = running.log.read_text(errors="replace").strip().splitlines()
+            raise NotStartedError(said[-1] if said else f"ended with {running.process.returncode}")
         time.sleep(0.02)
     return running
 

@@ -1,179 +1,163 @@
 """Measure the gateway beside its peers: `python -m bench.run --help`."""
 
 import argparse
-import json
-import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-from bench import table
-from bench.origin import Origin, start_origin
-from bench.peers import PEERS, ROOT, TUNED
-from bench.processes import NGINX, NotStartedError, Running
+from bench import report, table
+from bench.idle import raise_limit
+from bench.native import Builder
+from bench.origin import start_origin
+from bench.peers import GATEWAY, PEERS, TUNED, Ground, make_certificate, peer_of, versions
+from bench.plan import GATEWAY_TLS
+from bench.processes import NGINX, NotStartedError, Running, program
 from bench.raw_client import BrokenError
-from bench.works import WORKS, Effort, Work
+from bench.rows import WORKS
+from bench.works import Effort, Work
 
-RESULTS = ROOT / "bench" / "results"
+# In a quick run all peers do these, the gateway and tuned nginx do the rest.
+_FOR_ALL = ("small GET", "WebSocket echo, 125 B", "start to first answer")
 
 
 def arguments() -> argparse.Namespace:
     """What the command line says."""
     parser = argparse.ArgumentParser(description="Processor time per unit of work, beside nginx.")
-    parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds, at least 3")
-    parser.add_argument("--seconds", type=int, default=4, help="of small requests per measurement")
+    parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds, at least 3")
+    parser.add_argument("--seconds", type=int, default=3, help="of small requests per measurement")
     parser.add_argument("--bodies", type=int, default=8, help="large bodies per measurement")
     parser.add_argument("--quick", action="store_true", help="a smoke test: its figures say little")
     parser.add_argument("--column", choices=table.COLUMNS, default="first", help="what is wanted")
     parser.add_argument("--gate", action="store_true", help="exit 1 when something is behind")
+    parser.add_argument("--publish", action="store_true", help="write docs/bench.md and its chart")
+    parser.add_argument(
+        "--gateway-tls", default=GATEWAY_TLS, metavar="ENDPOINT", help=f"default: {GATEWAY_TLS}"
+    )
     parser.add_argument("--works", nargs="+", choices=[work.name for work in WORKS])
     parser.add_argument("--peers", nargs="+", choices=[peer.name for peer in PEERS])
     chosen = parser.parse_args()
     if chosen.quick:
-        chosen.rounds, chosen.seconds, chosen.bodies = 1, 1, 2
+        chosen.rounds, chosen.seconds, chosen.bodies = 1, 1, 1
     elif chosen.rounds < 3:
         parser.error("fewer than 3 rounds say nothing (--quick is for trying)")
+    if chosen.publish and (chosen.quick or chosen.works or chosen.peers):
+        parser.error("only a whole run is published")
     return chosen
 
 
-def start_peers(
-    names: list[str] | None, folder: Path, origin: Origin
-) -> tuple[list[Running], dict[str, str]]:
-    """Return (those that run, name and reason of those that do not)."""
-    running, missing = [], {}
+def start_peers(names: list[str] | None, ground: Ground) -> dict[str, str]:
+    """Start all into `ground.running`; return name and reason of those that did not start."""
+    missing = {}
     for peer in PEERS:
         if names is not None and peer.name not in names:
             continue
         try:
-            running.append(peer.start(folder, origin))
+            try:
+                ground.running[peer.name] = peer.start(ground, tls=True)
+            except NotStartedError as error:
+                if not peer.has_tls:
+                    raise
+                ground.running[peer.name] = peer.start(ground)
+                print(f"{peer.name} does not start with TLS: {error}", file=sys.stderr)
         except NotStartedError as error:
             missing[peer.name] = str(error)
             print(f"missing: {peer.name}: {error}", file=sys.stderr)
-    return running, missing
+    return missing
 
 
-def measure(
-    chosen: argparse.Namespace, proxies: list[Running], origin: Origin
-) -> tuple[dict[str, dict[str, list[float]]], list[str]]:
-    """Return (work -> peer -> processor seconds per unit and round, what went wrong)."""
-    works = [work for work in WORKS if chosen.works is None or work.name in chosen.works]
-    effort = Effort(chosen.seconds, chosen.bodies)
-    measured: dict[str, dict[str, list[float]]] = {}
-    wrong: list[str] = []
-    for work in works:
-        able = []
-        for proxy in proxies:
-            if not takes_part(proxy, work):
-                continue
-            try:
-                work.check(proxy, origin)
-                able.append(proxy)
-            except (BrokenError, OSError) as error:
-                wrong.append(f"{proxy.name}, {work.name}: {error}")
-        by_peer: dict[str, list[float]] = {proxy.name: [] for proxy in able}
-        measured[work.name] = by_peer
+def measure(chosen: argparse.Namespace, ground: Ground) -> report.Found:
+    """Do all works with all proxies."""
+    effort = Effort(chosen.seconds, chosen.bodies, chosen.quick)
+    found = report.Found()
+    for work in WORKS:
+        if chosen.works is not None and work.name not in chosen.works:
+            continue
+        obstacle = work.obstacle(ground)
+        if obstacle:
+            found.left_out[work.name] = obstacle
+            print(f"not measured: {work.name}: {obstacle}", file=sys.stderr)
+            continue
+        proxies = ground.running.values()
+        able = [proxy for proxy in proxies if _is_able(work, proxy, ground, effort, found)]
+        for row in work.rows(effort):
+            found.figures[row] = {proxy.name: [] for proxy in able}
+            found.units[row] = work.unit
         for turn in range(chosen.rounds):
             # Another one goes first in each round: a noisy neighbour hits all alike.
             order = able[turn % len(able) :] + able[: turn % len(able)] if able else []
             for proxy in order:
-                _measure_one(work, proxy, origin, effort, by_peer, wrong)
-    return measured, wrong
+                _measure_one(work, proxy, ground, effort, found)
+    return found
 
 
-def takes_part(proxy: Running, work: Work) -> bool:
-    """Whether this peer is measured at this work."""
-    peer = next(each for each in PEERS if each.name == proxy.name)
-    return peer.works is None or work.name in peer.works
+def _is_able(
+    work: Work, proxy: Running, ground: Ground, effort: Effort, found: report.Found
+) -> bool:
+    """Whether it takes part and has done the work right once."""
+    if not work.takes(peer_of(proxy), effort):
+        return False
+    if effort.quick and work.name not in _FOR_ALL and proxy.name not in (GATEWAY.name, TUNED.name):
+        return False
+    try:
+        work.check(proxy, ground)
+    except (BrokenError, OSError) as error:
+        found.wrong.append(f"{proxy.name}, {work.name}: {error}")
+        return False
+    return True
 
 
 def _measure_one(
-    work: Work,
-    proxy: Running,
-    origin: Origin,
-    effort: Effort,
-    by_peer: dict[str, list[float]],
-    wrong: list[str],
+    work: Work, proxy: Running, ground: Ground, effort: Effort, found: report.Found
 ) -> None:
     try:
-        cost = work.measure(proxy, origin, effort)
-    except (BrokenError, OSError) as error:
-        wrong.append(f"{proxy.name}, {work.name}: {error}")
+        figures = work.measure(proxy, ground, effort)
+    except (BrokenError, NotStartedError, OSError) as error:
+        found.wrong.append(f"{proxy.name}, {work.name}: {error}")
         return
-    by_peer[proxy.name].append(cost)
-    shown = cost * table.SCALE[work.unit]
-    print(f"{work.name}, {proxy.name}: {shown:.1f} {work.unit}", file=sys.stderr, flush=True)
+    for row, figure in zip(work.rows(effort), figures, strict=True):
+        found.figures[row][proxy.name].append(figure)
+        shown = f"{figure * table.SCALE[work.unit]:.1f} {work.unit}"
+        print(f"{row}, {proxy.name}: {shown}", file=sys.stderr, flush=True)
 
 
-def version_of(command: list[str]) -> str:
-    """First line of what a program says about itself."""
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
-    return (ran.stdout + ran.stderr).strip().splitlines()[0]
-
-
-def report(
-    chosen: argparse.Namespace,
-    measured: dict[str, dict[str, list[float]]],
-    missing: dict[str, str],
-    wrong: list[str],
-    machine: dict[str, str],
-) -> tuple[str, bool]:
-    """Return (Markdown, whether everything wanted is met)."""
-    units = {work.name: work.unit for work in WORKS}
-    ratios, met = table.verdicts(measured, chosen.column)
-    parts = [
-        "Processor time of the proxy per unit of work: median (least–most) of "
-        f"{chosen.rounds} interleaved rounds.",
-        table.costs(measured, units, missing),
-        ratios,
-        "; ".join(f"{name}: {value}" for name, value in machine.items()),
-    ]
-    if wrong:
-        parts.append("Not counted, because the work was not done as asked:")
-        parts.append("\n".join(f"- {each}" for each in wrong))
-    return "\n\n".join(parts), met and not wrong
+def _machine() -> dict[str, str]:
+    """What is measured, and on what."""
+    ran = subprocess.run([NGINX, "-v"], capture_output=True, text=True, check=False)
+    nginx = ran.stderr.strip().rpartition("/")[2]
+    return table.machine() | {"nginx": nginx} | versions(list(PEERS))
 
 
 def main() -> int:
     """Run everything; 1 when a proxy is missing, work went wrong or `--gate` is not met."""
     chosen = arguments()
-    for program in (NGINX, "wrk"):
-        if shutil.which(program) is None:
-            sys.exit(f"{program} is missing: apt install nginx wrk")
-    machine = table.machine() | {"nginx": version_of([NGINX, "-v"])}
+    for needed in (NGINX, "wrk"):
+        try:
+            program(needed)
+        except NotStartedError as error:
+            sys.exit(str(error))
+    raise_limit()
+    machine = _machine()
     with tempfile.TemporaryDirectory(prefix="daarion-bench-") as name:
         folder = Path(name)
-        origin = start_origin(folder / "origin")
-        proxies: list[Running] = []
+        builder = Builder(folder)
+        origin = start_origin(folder / "origin", builder)
         try:
-            proxies, missing = start_peers(chosen.peers, folder, origin)
-            measured, wrong = measure(chosen, proxies, origin)
-            memory = {proxy.name: proxy.peak_memory() for proxy in proxies}
+            certificate = make_certificate(folder)
+        except NotStartedError as error:
+            certificate = None
+            print(f"no TLS: {error}", file=sys.stderr)
+        ground = Ground(folder, origin, builder, certificate, chosen.gateway_tls)
+        try:
+            missing = start_peers(chosen.peers, ground)
+            found = measure(chosen, ground)
         finally:
-            for proxy in proxies:
+            for proxy in ground.running.values():
                 proxy.stop()
             origin.stop()
-    text, met = report(chosen, measured, missing, wrong, machine)
-    print(text)
-    RESULTS.mkdir(exist_ok=True)
-    result = RESULTS / time.strftime("%Y%m%dT%H%M%S.json")
-    result.write_text(
-        json.dumps(
-            {
-                "machine": machine,
-                "rounds": chosen.rounds,
-                "reference": TUNED.name,
-                "seconds_per_unit": measured,
-                "peak_memory_bytes": memory,
-                "missing": missing,
-                "wrong": wrong,
-            },
-            indent=2,
-        )
-    )
-    print(f"\nwritten to {result.relative_to(ROOT)}")
-    return 1 if wrong or missing or (chosen.gate and not met) else 0
+    found.missing = missing
+    met = report.write(chosen, found, machine)
+    return 1 if found.wrong or found.missing or (chosen.gate and not met) else 0
 
 
 if __name__ == "__main__":

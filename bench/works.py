@@ -1,4 +1,4 @@
-"""The kinds of work that are measured. A new one is one class and one line in WORKS.
+"""The plain kinds of work: small answers, large answers and uploads, and what a work is.
 
 A work is checked once with everything looked at (`check`), then measured many times (`measure`);
 a measurement that was not wholly done as asked raises BrokenError instead of giving a number.
@@ -9,85 +9,124 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from bench.origin import BIG, SMALL, Origin
-from bench.peers import ACCESS_LOG
+from bench.peers import Ground, Peer, peer_of
+from bench.plan import ACCESS_LOG, ANSWER_FIELDS
 from bench.processes import HOST, Running
 from bench.raw_client import Answer, BrokenError, Client, digest
 
-_ANSWER_FIELDS = {
-    "X-Content-Type-Options": ["nosniff"],
-    "X-Frame-Options": ["DENY"],
-    "Referrer-Policy": ["strict-origin-when-cross-origin"],
-}
 CONNECTIONS = 64
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How long to measure: seconds of small requests, and large bodies in a row."""
+    """How long to measure: seconds of small requests, large bodies in a row, and whether to
+    look only if it runs at all.
+    """
 
     seconds: float
     bodies: int
+    quick: bool = False
 
 
-class Work(Protocol):
-    """One row of the table."""
+class Work:
+    """One row of the table, or a few that are measured together."""
 
     name: str
     unit: str
 
-    def check(self, proxy: Running, origin: Origin) -> None:
+    def rows(self, effort: Effort) -> tuple[str, ...]:
+        """Names of the rows."""
+        return (self.name,)
+
+    def obstacle(self, ground: Ground) -> str:
+        """Why it cannot be measured on this machine; empty when it can."""
+        return ""
+
+    def takes(self, peer: Peer, effort: Effort) -> bool:
+        """Whether this peer is measured at this work."""
+        return peer.works is None or self.name in peer.works
+
+    def check(self, proxy: Running, ground: Ground) -> None:
         """Look at one answer from every side."""
 
-    def measure(self, proxy: Running, origin: Origin, effort: Effort) -> float:
-        """Return processor seconds of the proxy per unit of work."""
+    def measure(self, proxy: Running, ground: Ground, effort: Effort) -> tuple[float, ...]:
+        """Return one figure for each row: processor seconds per unit of work, if `unit` is one of
+        time and nothing else is said.
+        """
+        raise NotImplementedError
 
 
-def _check_answer(answer: Answer, size: int | None) -> None:
+def check_answer(answer: Answer, size: int | None) -> None:
+    """Raise BrokenError unless it is a 200 with that size and the fields that a proxy adds."""
     if answer.status != 200:
         raise BrokenError(f"status {answer.status}: {answer.body[:300]!r}")
     if size is not None and answer.size != size:
         raise BrokenError(f"{answer.size} bytes came, not {size}")
-    for name, wanted in _ANSWER_FIELDS.items():
-        if answer.all(name) != wanted:
+    for name, wanted in ANSWER_FIELDS.items():
+        if answer.all(name) != [wanted]:
             raise BrokenError(f"{name} is {answer.all(name)}, not {wanted}")
 
 
-class SmallGet:
+def check_small(port: int, path: str = "/bench/small") -> None:
+    """The body is the origin's and the fields are there."""
+    client = Client(port)
+    answer = client.get(path, keep=True)
+    client.close()
+    check_answer(answer, len(SMALL))
+    if answer.body != SMALL:
+        raise BrokenError(f"another body: {answer.body!r}")
+
+
+class SmallGet(Work):
     """A 40-byte JSON answer on 64 kept-alive connections."""
 
     name = "small GET"
     unit = "µs"
 
-    def check(self, proxy: Running, origin: Origin) -> None:
-        """The body is the origin's and the fields are there."""
-        client = Client(proxy.port)
-        answer = client.get("/bench/small", keep=True)
-        client.close()
-        _check_answer(answer, len(SMALL))
-        if answer.body != SMALL:
-            raise BrokenError(f"another body: {answer.body!r}")
+    def check(self, proxy: Running, ground: Ground) -> None:
+        """One answer, byte by byte."""
+        check_small(proxy.port)
 
-    def measure(self, proxy: Running, origin: Origin, effort: Effort) -> float:
+    def measure(self, proxy: Running, ground: Ground, effort: Effort) -> tuple[float, ...]:
         """Load by wrk; the origin's own log says whether each request got there whole."""
-        _wrk(proxy, min(1.0, effort.seconds / 2))
-        origin.forget_requests()
-        logged = _lines(proxy)
-        before = proxy.processor_seconds()
-        done = _wrk(proxy, effort.seconds)
-        spent = proxy.processor_seconds() - before
-        if done["wrong"] or not done["requests"]:
-            raise BrokenError(f"wrk saw {done}")
-        if done["bytes"] < done["requests"] * len(SMALL):
-            raise BrokenError(f"too few bytes for the requests: {done}")
-        # Those in flight when wrk stops reach the origin and are in nobody's count.
-        count = done["requests"]
-        origin.check_requests("/small", count, count + CONNECTIONS, f"{HOST}:{proxy.port}")
-        _check_log(proxy, logged + count)
-        self.check(proxy, origin)
-        return spent / count
+        return (small_cost(proxy, ground, effort.seconds, effort.quick),)
+
+
+def small_cost(
+    proxy: Running,
+    ground: Ground,
+    seconds: float,
+    cold: bool = False,
+    path: str = "/bench/small",
+    secure: bool = False,
+) -> float:
+    """Processor seconds per small request, each of them proved by the log of the origin."""
+    if not cold:
+        wrk(proxy, 1, path, secure=secure)
+    origin = ground.origin
+    origin.forget_requests()
+    logged = _lines(proxy)
+    before = proxy.processor_seconds()
+    done = wrk(proxy, seconds, path, secure=secure)
+    spent = proxy.processor_seconds() - before
+    if done["bytes"] < done["requests"] * len(SMALL):
+        raise BrokenError(f"too few bytes for the requests: {done}")
+    # Those in flight when wrk stops reach the origin and are in nobody's count.
+    count = done["requests"]
+    check_small_requests(proxy, origin, count, count + CONNECTIONS, secure)
+    _check_log(proxy, logged + count)
+    return spent / count
+
+
+def check_small_requests(
+    proxy: Running, origin: Origin, at_least: int, at_most: int, secure: bool
+) -> None:
+    """Raise BrokenError unless the origin saw that many small requests, each with its fields."""
+    port, proto = (proxy.tls_port, "https") if secure else (proxy.port, "http")
+    own_ids = peer_of(proxy).own_ids
+    origin.check_requests("/small", at_least, at_most, f"{HOST}:{port}", proto, own_ids)
 
 
 def _lines(proxy: Running) -> int:
@@ -110,58 +149,73 @@ def _check_log(proxy: Running, at_least: int) -> None:
         time.sleep(0.05)
 
 
-def _wrk(proxy: Running, seconds: float) -> dict[str, int]:
+def wrk(
+    proxy: Running,
+    seconds: float,
+    path: str = "/bench/small",
+    connections: int = CONNECTIONS,
+    secure: bool = False,
+) -> dict[str, int]:
+    """Return what wrk counted. Raises BrokenError when an answer was wrong or none came."""
     script = Path(__file__).with_name("report.lua")
     # wrk takes whole seconds only.
     whole = max(1, round(seconds))
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{whole}s", "-s", str(script)]
-    address = f"http://{HOST}:{proxy.port}/bench/small"
-    ran = subprocess.run([*command, address], capture_output=True, text=True, check=True)
-    return json.loads(ran.stdout.splitlines()[-1])
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{whole}s", "-s", str(script)]
+    start = f"https://{HOST}:{proxy.tls_port}" if secure else f"http://{HOST}:{proxy.port}"
+    ran = subprocess.run([*command, start + path], capture_output=True, text=True, check=False)
+    if ran.returncode:
+        raise BrokenError(f"wrk: {ran.stderr.strip()}")
+    done: dict[str, int] = json.loads(ran.stdout.splitlines()[-1])
+    if done["wrong"] or not done["requests"]:
+        raise BrokenError(f"wrk saw {done}")
+    return done
 
 
-class Download:
+class Download(Work):
     """100 MB from the origin to one client, several in a row on one connection."""
 
     name = "100 MB answer"
     unit = "ms"
 
-    def check(self, proxy: Running, origin: Origin) -> None:
+    def check(self, proxy: Running, ground: Ground) -> None:
         """The bytes are those of the file."""
         client = Client(proxy.port)
         answer = client.get("/bench/big", keep=True)
         client.close()
-        _check_answer(answer, BIG)
-        if digest(answer.body) != digest((origin.folder / "files" / "big").read_bytes()):
+        check_answer(answer, BIG)
+        if digest(answer.body) != digest((ground.origin.folder / "files" / "big").read_bytes()):
             raise BrokenError("100 MB came, but not those of the origin")
 
-    def measure(self, proxy: Running, origin: Origin, effort: Effort) -> float:
+    def measure(self, proxy: Running, ground: Ground, effort: Effort) -> tuple[float, ...]:
         """Every byte is counted, and the origin has to have served each file."""
         client = Client(proxy.port)
         client.get("/bench/big")
-        origin.forget_requests()
+        ground.origin.forget_requests()
         before = proxy.processor_seconds()
         for _ in range(effort.bodies):
-            _check_answer(client.get("/bench/big"), BIG)
+            check_answer(client.get("/bench/big"), BIG)
         spent = proxy.processor_seconds() - before
         client.close()
-        origin.check_requests("/big", effort.bodies, effort.bodies, client.authority)
-        return spent / effort.bodies
+        own_ids = peer_of(proxy).own_ids
+        ground.origin.check_requests(
+            "/big", effort.bodies, effort.bodies, client.authority, own_ids=own_ids
+        )
+        return (spent / effort.bodies,)
 
 
-class Upload:
+class Upload(Work):
     """100 MB from one client to the sink, several in a row on one connection."""
 
     name = "100 MB upload"
     unit = "ms"
 
-    def check(self, proxy: Running, origin: Origin) -> None:
+    def check(self, proxy: Running, ground: Ground) -> None:
         """The sink got all bytes, and the fields that a proxy adds."""
         client = Client(proxy.port)
         _upload(client)
         client.close()
 
-    def measure(self, proxy: Running, origin: Origin, effort: Effort) -> float:
+    def measure(self, proxy: Running, ground: Ground, effort: Effort) -> tuple[float, ...]:
         """The sink says for each body how many bytes came."""
         client = Client(proxy.port)
         _upload(client)
@@ -170,12 +224,12 @@ class Upload:
             _upload(client)
         spent = proxy.processor_seconds() - before
         client.close()
-        return spent / effort.bodies
+        return (spent / effort.bodies,)
 
 
 def _upload(client: Client) -> None:
     answer = client.upload("/sink/file", BIG)
-    _check_answer(answer, None)
+    check_answer(answer, None)
     said = json.loads(answer.body)
     fields = {name.lower(): value for name, value in said["head"]}
     wanted = {"host": client.authority, "x-real-ip": HOST, "x-forwarded-proto": "http"}
@@ -183,6 +237,3 @@ def _upload(client: Client) -> None:
         raise BrokenError(f"the sink got {said}")
     if len(fields.get("x-request-id", "")) < 8:
         raise BrokenError(f"the sink got no request id: {said}")
-
-
-WORKS: tuple[Work, ...] = (SmallGet(), Download(), Upload())
