@@ -36,9 +36,6 @@ RECORD = 16 * 1024
 SMALL_RECORD = 1369
 FIRST_BYTES = 10 * SMALL_RECORD
 PAUSE = 1.0
-# In TLS 1.3 what OpenSSL says by itself after the handshake (tickets) goes out with the first
-# answer, not before it.
-MAY_WAIT = 2048
 # A client that makes OpenSSL speak and does not listen: how much is kept for it.
 UNHEARD_AT_MOST = 64 * 1024
 
@@ -88,7 +85,6 @@ class TLSConnection(Protocol):
         self._stage = _HANDSHAKE
         # Written before there were keys.
         self._early: list[bytes] = []
-        self._may_wait = 0
         self._unheard = 0
         self._bulk_at = -PAUSE
 
@@ -139,12 +135,11 @@ class TLSConnection(Protocol):
         self._stage = _OPEN
         agreed = self._tls.selected_alpn_protocol()
         self.negotiatedProtocol = agreed.encode("ascii") if agreed is not None else None
-        self._may_wait = MAY_WAIT if self._tls.version() == "TLSv1.3" else 0
+        # The ticket could go out with the first answer; but a client's request may wait for
+        # the acknowledgement of its Finished (Nagle), and without this that takes 40 ms.
+        self._send_own()
         early, self._early = self._early, []
-        if early:
-            self.write(b"".join(early))
-        elif not self._may_wait:
-            self._send_own()
+        self.write(b"".join(early))
         if IHandshakeListener.providedBy(self.wrapped):
             self.wrapped.handshakeCompleted()
         if self._incoming.pending:
@@ -180,7 +175,7 @@ class TLSConnection(Protocol):
             pass
         except ssl.SSLError as error:
             self._break(error)
-        if self._stage is _OPEN and self._outgoing.pending > self._may_wait:
+        if self._stage is _OPEN and self._outgoing.pending:
             self._send_own()
         if pieces:
             self.wrapped.dataReceived(b"".join(pieces))

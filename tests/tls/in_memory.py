@@ -1,5 +1,7 @@
 """A TLS connection of the gateway's and a client of Python's ssl, with no socket between them."""
 
+import _ssl
+import ctypes
 import ssl
 from pathlib import Path
 from typing import Any
@@ -146,6 +148,18 @@ class Pair:
             self.client.unwrap()
         except ssl.SSLWantReadError:
             pass
+        return self.from_client.read()
+
+    def ask_for_new_keys(self) -> bytes:
+        """The client's KeyUpdate that wants to be answered; Python has no call for it."""
+        library = ctypes.CDLL(_ssl.__file__)
+        library.SSL_key_update.argtypes = (ctypes.c_void_p, ctypes.c_int)
+        library.SSL_do_handshake.argtypes = (ctypes.c_void_p,)
+        # struct PySSLSocket: the object's head, the socket, SSL *ssl.
+        place = id(self.client._sslobj) + object.__basicsize__ + ctypes.sizeof(ctypes.c_void_p)
+        tls = ctypes.c_void_p.from_address(place).value
+        assert library.SSL_key_update(tls, 1) == 1
+        library.SSL_do_handshake(tls)
         return self.from_client.read()
 
     def lose(self) -> None:

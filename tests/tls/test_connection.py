@@ -1,5 +1,6 @@
 """TLS without sockets: what goes in at one end comes out at the other, and how it ends."""
 
+import contextlib
 import gc
 import random
 import ssl
@@ -14,6 +15,7 @@ from zope.interface import implementer
 
 from daarion_gw.net.transport import backlog
 from daarion_gw.tls.connection import PLAIN_ANSWER, SMALL_RECORD
+from daarion_gw.tls.tickets import can_set
 from tests.tls.in_memory import Pair, Plain, listening_with, record_sizes
 
 V12 = {"maximum_version": ssl.TLSVersion.TLSv1_2}
@@ -137,12 +139,18 @@ def test_what_is_written_before_the_handshake_waits_for_it(listening, certificat
     assert pair.heard() == b"220 welcome"
 
 
-def test_in_1_3_the_ticket_goes_out_with_the_first_answer(pair_of):
-    pair = pair_of(**V13)
-    assert pair.below.value() == b""
-    pair.near.write(b"x")
-    assert len(record_sizes(pair.below.value())) == 2
-    assert pair.heard() == b"x"
+def test_in_1_3_a_ticket_is_sent_before_anything_is_asked(listening, certificate):
+    """A client's first request may wait until something comes (Nagle)."""
+    pair = Pair(listening, certificate[0], **V13)
+    for _ in range(2):
+        with contextlib.suppress(ssl.SSLWantReadError):
+            pair.client.do_handshake()
+        wire = pair.from_client.read()
+        pair.feed(wire)
+        said = pair.below.taken()
+        pair._to_client.write(said)
+    assert len(record_sizes(said)) == 1
+    assert pair.heard() == b""
     assert pair.client.session.has_ticket
 
 
@@ -304,6 +312,20 @@ def test_a_client_that_takes_nothing_is_cut_when_it_breaks_the_rules(pair_of):
     pair.below.waiting = 100
     pair.feed(b"\x17\x03\x03\x00\x20" + b"z" * 32)
     assert pair.below.aborted
+
+
+@pytest.mark.skipif(not can_set(), reason="this Python's OpenSSL is out of reach")
+def test_a_client_that_makes_us_speak_and_does_not_listen_is_cut(pair_of):
+    pair = pair_of(**V13)
+    for _ in range(3000):
+        pair.feed(pair.ask_for_new_keys())
+    assert not pair.below.aborted, "it has heard all of it"
+    pair.below.clear()
+    pair.below.waiting = 1
+    for _ in range(3000):
+        pair.feed(pair.ask_for_new_keys())
+    assert pair.below.aborted
+    assert len(pair.below.value()) < 66_000
 
 
 def test_an_abort_says_nothing(pair_of):
