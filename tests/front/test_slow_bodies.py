@@ -59,7 +59,7 @@ def test_a_body_that_drips_is_a_408_and_the_upstream_is_aborted(gateway, client,
     far = origin.accept()
     far.head()
     piece = b"1\r\nx\r\n" if "chunked" in framing else b"x"
-    dripping = threading.Thread(target=drip, args=(client, 60, piece, 0.05))
+    dripping = threading.Thread(target=drip, args=(client, 26, piece, 0.05))
     with Stopwatch() as watch:
         dripping.start()
         got = client.answer()
@@ -82,11 +82,11 @@ def test_a_body_that_stops_is_too(client, origin):
 
 
 def test_a_body_that_is_fast_enough_is_not(client, origin):
-    client.send(request("POST", "/api/x", "Content-Length: 40000"))
+    client.send(request("POST", "/api/x", "Content-Length: 26000"))
     far = origin.accept()
     far.head()
-    drip(client, 20, b"x" * 2000, 0.1)
-    assert far.read(40000)
+    drip(client, 13, b"x" * 2000, 0.1)
+    assert far.read(26000)
     far.send(answer(200, b"done"))
     assert client.answer().body == b"done"
 
@@ -98,10 +98,10 @@ def test_a_server_that_does_not_read_is_not_the_clients_fault(client, origin):
     far.head()
     body = threading.Thread(target=client.send, args=(b"x" * 60_000_000,))
     body.start()
-    for _ in range(10):
+    for _ in range(6):
         far.read(200_000)
         time.sleep(0.2)
-    far.read(58_000_000)
+    far.read(58_800_000)
     body.join()
     far.send(answer(200, b"done"))
     assert client.answer().body == b"done"
@@ -114,12 +114,12 @@ def test_a_resource_of_the_gateways_own_waits_no_longer(client):
 
 def test_an_answer_that_came_early_lets_the_body_go_on(client, origin):
     """As long as the server is brought something it need not speak itself."""
-    client.send(request("POST", "/api/x", "Content-Length: 40000"))
+    client.send(request("POST", "/api/x", "Content-Length: 26000"))
     far = origin.accept()
     far.head()
     far.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndo")
     client.head()
-    drip(client, 20, b"x" * 2000, 0.1)
-    far.read(40000)
+    drip(client, 13, b"x" * 2000, 0.1)
+    far.read(26000)
     far.send(b"ne")
     assert client.read(4) == b"done"
