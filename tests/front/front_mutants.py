@@ -83,7 +83,7 @@ MUTANTS: Final = (
          "a_well_formed_request_id_is_kept[abcd-1234]"),
     ),
     *_of(
-        RECEPTION, "front/test_websocket",
+        RECEPTION, "front/test_websocket_handshake",
         ("origins", "if upgrade and not origin_allowed(", "if False and not origin_allowed(",
          "only_the_routes_origins_may_open_one[Origin: https://evil.example-403]"),
     ),

@@ -7,6 +7,7 @@ from tests.wire.mutants import Mutant
 RELAY: Final = "daarion_gw/front/relay.py"
 SIDES: Final = "daarion_gw/front/sides.py"
 RECEPTION: Final = "daarion_gw/front/reception.py"
+_HANDSHAKE: Final = "tests/front/test_websocket_handshake.py::test_"
 _MESSAGES: Final = "tests/front/test_websocket.py::test_"
 _LIMITS: Final = "tests/front/test_websocket_limits.py::test_"
 _CODE: Final = "CloseCode.GOING_AWAY if side is self.near else CloseCode.INTERNAL_ERROR"
@@ -24,20 +25,20 @@ MUTANTS: Final = (
     Mutant("violation", SIDES, "relay.close(follower.fault.code, follower.fault.reason)", "pass",
            _MESSAGES + "a_clients_violation_closes_both_with_1002[not masked]"),
     Mutant("early", RELAY, "        if early:\n            near.dataReceived(early)", "",
-           _MESSAGES + "what_a_client_says_early_goes_upstream_after_101_and_not_before"),
+           _HANDSHAKE + "what_a_client_says_early_goes_upstream_after_101_and_not_before"),
     Mutant("late", RELAY, "        if late:\n            far.dataReceived(late)\n", "",
-           _MESSAGES + "what_the_server_says_with_its_101_comes_after_it"),
+           _HANDSHAKE + "what_the_server_says_with_its_101_comes_after_it"),
     Mutant("handshake", RELAY, "if far.state != far.STATE_OPEN:", "if False:",
-           _MESSAGES + "a_wrong_101_is_a_502[a wrong accept]"),
+           _HANDSHAKE + "a_wrong_101_is_a_502[a wrong accept]"),
     Mutant("handshake", RELAY,
            "if wrong := not_offered(extensions, request.fields.kept):",
            'if wrong := "":',
-           _MESSAGES + "a_wrong_101_is_a_502[an extension not offered]"),
+           _HANDSHAKE + "a_wrong_101_is_a_502[an extension not offered]"),
     Mutant("handshake", RELAY, "(far.websocket_protocol_in_use, self", "(None, self",
-           _MESSAGES + "the_upstreams_choice_of_a_subprotocol_holds"),
+           _HANDSHAKE + "the_upstreams_choice_of_a_subprotocol_holds"),
     Mutant("handshake", RELAY,
            'found["X-Request-Id"] = [exchange.request_id.decode("ascii")]', "pass",
-           _MESSAGES + "the_upstream_is_asked_first_and_its_101_relayed"),
+           _HANDSHAKE + "the_upstream_is_asked_first_and_its_101_relayed"),
     Mutant("back-pressure", SIDES, "        self.other.transport.pauseProducing()", "        pass",
            _MESSAGES + "who_does_not_read_holds_the_other_back[up]"),
     Mutant("stuck", RELAY, 'self.close(CloseCode.GOING_AWAY, "a side stopped taking messages")',

@@ -1,26 +1,21 @@
-"""WebSockets through the gateway: the handshake, messages, pings, ends (SPEC.md section 6)."""
+"""Open WebSockets through the gateway: messages, pings, ends (SPEC.md section 6)."""
 
 import threading
 
 import pytest
 
-from tests.support.message import answer, get, old, post, request
 from tests.support.waiting import Stopwatch
 from tests.support.websocket import (
     BINARY,
     CLOSE,
     CONTINUATION,
-    KEY,
     PING,
     PONG,
     TEXT,
-    accept_of,
-    agreed,
     close,
     frame,
     open_websocket,
     read_frame,
-    upgrade,
 )
 
 CONFIG = """
@@ -28,238 +23,9 @@ gateway:
   access_log: {format: json, file: access.log}
 routes:
   /ws/: {to: "${ORIGIN}"}
-  /api/: {to: "${ORIGIN}", strip_prefix: false}
-  /picky/:
-    to: "${ORIGIN}"
-    websocket: {origins: ["https://app.example.com"]}
-  /down/: {to: "http://127.0.0.1:1"}
-  /late/: {to: "${ORIGIN}", timeouts: {first_byte: 300ms}}
 """
 
 MEGABYTE = 1 << 20
-
-
-# the handshake
-
-
-def test_the_upstream_is_asked_first_and_its_101_relayed(client, origin):
-    client.send(upgrade("/ws/room?x=1", "Origin: https://a.example", "Cookie: a=1"))
-    far = origin.accept()
-    seen = far.request()
-    assert seen.line == b"GET /room?x=1 HTTP/1.1"
-    assert seen.value(b"connection").lower() == b"upgrade"
-    assert seen.value(b"upgrade").lower() == b"websocket"
-    assert seen.value(b"sec-websocket-key") == KEY.encode()
-    assert seen.value(b"sec-websocket-version") == b"13"
-    assert (seen.value(b"origin"), seen.value(b"cookie")) == (b"https://a.example", b"a=1")
-    assert seen.value(b"x-forwarded-for") == b"127.0.0.1"
-    assert client.says_nothing(), "no 101 before the upstream's"
-
-    far.send(agreed("Set-Cookie: b=2", "X-Thing: y"))
-    got = client.head()
-    assert got.line.startswith(b"HTTP/1.1 101 ")
-    assert got.value(b"sec-websocket-accept") == accept_of(KEY).encode()
-    assert got.value(b"upgrade").lower() == b"websocket"
-    assert got.value(b"connection").lower() == b"upgrade"
-    assert (got.value(b"set-cookie"), got.value(b"x-thing")) == (b"b=2", b"y")
-    assert got.value(b"x-request-id") == seen.value(b"x-request-id")
-    assert got.value(b"content-length") is None and got.value(b"transfer-encoding") is None
-    assert got.value(b"sec-websocket-protocol") is None
-    assert got.value(b"sec-websocket-extensions") is None
-
-
-def test_the_upstreams_choice_of_a_subprotocol_holds(client, origin):
-    _, seen, got = open_websocket(
-        client, origin, "/ws/x",
-        "Sec-WebSocket-Protocol: one, two", "Sec-WebSocket-Protocol: three",
-        said=("Sec-WebSocket-Protocol: two",),
-    )  # fmt: skip
-    assert seen.all(b"sec-websocket-protocol") == [b"one, two", b"three"]
-    assert got.value(b"sec-websocket-protocol") == b"two"
-
-
-def test_extensions_are_agreed_end_to_end(client, origin):
-    offer = "permessage-deflate; client_max_window_bits, x-own; a=1"
-    choice = "permessage-deflate; server_no_context_takeover"
-    far, seen, got = open_websocket(
-        client, origin, "/ws/x", f"Sec-WebSocket-Extensions: {offer}",
-        said=(f"Sec-WebSocket-Extensions: {choice}",),
-    )  # fmt: skip
-    assert seen.value(b"sec-websocket-extensions") == offer.encode()
-    assert got.value(b"sec-websocket-extensions") == choice.encode()
-    compressed = frame(TEXT, b"\xf2\x48\xcd\xc9\xc9\x07\x00", rsv=4)
-    client.send(compressed)
-    assert far.read(len(compressed)) == compressed, "as it came, byte for byte"
-
-
-WRONG_101 = {
-    "a wrong accept": agreed(key="x3JJHMbDL1EzLkh9GBhXDw=="),
-    "no accept": b"HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
-    "no upgrade": agreed().replace(b"Upgrade: websocket\r\n", b""),
-    "another upgrade": agreed().replace(b"Upgrade: websocket", b"Upgrade: h2c"),
-    "a subprotocol not offered": agreed("Sec-WebSocket-Protocol: three"),
-    "an extension not offered": agreed("Sec-WebSocket-Extensions: permessage-deflate"),
-}
-
-
-@pytest.mark.parametrize("said", WRONG_101.values(), ids=WRONG_101)
-def test_a_wrong_101_is_a_502(client, origin, said):
-    client.send(upgrade("/ws/x", "Sec-WebSocket-Protocol: one"))
-    far = origin.accept()
-    far.request()
-    far.send(said)
-    assert client.answer().status == 502
-    assert far.rest() == b""
-    assert client.ask(get("/healthz")).body == b"OK", "it is an HTTP connection still"
-
-
-@pytest.mark.parametrize("status", [200, 401, 403, 404, 500])
-def test_a_refusal_is_relayed_as_it_stands_and_the_connection_stays_http(client, origin, status):
-    client.send(upgrade("/ws/x"))
-    far = origin.accept()
-    far.request()
-    far.send(answer(status, b"not today", "WWW-Authenticate: Basic", reason="No"))
-    got = client.answer()
-    assert (got.line, got.body) == (b"HTTP/1.1 %d No" % status, b"not today")
-    assert got.value(b"www-authenticate") == b"Basic"
-    client.send(post("/ws/next", b"hello"))
-    assert far.request().body == b"hello", "both connections are HTTP connections again"
-
-
-def test_what_a_client_says_early_goes_upstream_after_101_and_not_before(client, origin):
-    early = frame(TEXT, b"early") + frame(PING, b"p")
-    client.send(upgrade("/ws/x") + early)
-    far = origin.accept()
-    far.request()
-    assert far.says_nothing()
-    far.send(agreed())
-    assert far.read(len(early)) == early
-    assert client.head().status == 101
-
-
-def test_what_it_says_early_to_a_server_that_refuses_is_a_request(client, origin):
-    client.send(upgrade("/ws/x") + get("/healthz"))
-    far = origin.accept()
-    far.request()
-    far.send(answer(403, b"no"))
-    assert client.answer().status == 403
-    assert client.answer().body == b"OK"
-
-
-def test_early_bytes_are_kept_up_to_a_bound(gateway, client, origin):
-    client.send(upgrade("/ws/x"))
-    far = origin.accept()
-    far.request()
-    before = gateway.memory
-    block = frame(BINARY, b"x" * 65000)
-    flood = block * 900
-    assert client.send_some(flood, within=0.3) < len(flood)
-    assert gateway.memory - before < 4 * MEGABYTE
-    far.send(agreed())
-    assert far.read(len(block)) == block
-
-
-def test_what_the_server_says_with_its_101_comes_after_it(client, origin):
-    hello = frame(TEXT, b"hello", masked=False)
-    client.send(upgrade("/ws/x"))
-    far = origin.accept()
-    far.request()
-    far.send(agreed() + hello)
-    assert client.head().status == 101
-    assert client.read(len(hello)) == hello
-
-
-def test_any_route_passes_it_on(client, origin):
-    far, seen, _ = open_websocket(client, origin, "/api/live/ws")
-    assert seen.target == b"/api/live/ws"
-    client.send(frame(TEXT, b"x"))
-    assert read_frame(far).payload == b"x"
-
-
-@pytest.mark.parametrize("version", ["8", "12", "14", "x"])
-def test_another_version_is_426_and_told_which(client, origin, version):
-    got = client.ask(upgrade("/ws/x", version=version))
-    assert got.status == 426
-    assert got.value(b"sec-websocket-version") == b"13"
-    assert b"websocket" in got.value(b"upgrade")
-    assert origin.is_untouched
-    assert client.ask(get("/healthz")).body == b"OK"
-
-
-@pytest.mark.parametrize("key", ["", "short", "dGhlIHNhbXBsZSBub25jZQ=", "!" * 24, "A" * 28])
-def test_a_key_that_is_none_is_400(client, origin, key):
-    assert client.ask(upgrade("/ws/x", key=key)).status == 400
-    assert origin.is_untouched
-
-
-def test_two_keys_are_none(client, origin):
-    assert client.ask(upgrade("/ws/x", f"Sec-WebSocket-Key: {KEY}")).status == 400
-    assert origin.is_untouched
-
-
-@pytest.mark.parametrize(
-    ("line", "status"),
-    [
-        ("Origin: https://app.example.com", 101),
-        ("Origin: HTTPS://App.Example.Com", 101),
-        ("X-No: origin", 101),
-        ("Origin: https://evil.example", 403),
-        ("Origin: https://app.example.com.evil.example", 403),
-        ("Origin: http://gw.example", 403),
-        ("Origin: null", 403),
-    ],
-)
-def test_only_the_routes_origins_may_open_one(client, origin, line, status):
-    client.send(upgrade("/picky/x", line))
-    if status == 101:
-        far = origin.accept()
-        far.request()
-        far.send(agreed())
-        assert client.head().status == 101
-    else:
-        assert client.answer().status == 403
-        assert origin.is_untouched
-
-
-def test_origins_mean_nothing_to_other_requests(client, origin):
-    client.send(get("/picky/x", "Origin: https://evil.example"))
-    far = origin.accept()
-    far.request()
-    far.send(answer(200))
-    assert client.answer().status == 200
-
-
-NO_WEBSOCKET = {
-    "h2c": get("/ws/x", "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: A"),
-    "a POST": request("POST", "/ws/x", "Connection: Upgrade", "Upgrade: websocket",
-                      "Content-Length: 0"),
-    "no Connection": get("/ws/x", "Upgrade: websocket"),
-    "1.0": old("GET", "/ws/x", "Host: x", "Connection: Upgrade", "Upgrade: websocket"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("data", NO_WEBSOCKET.values(), ids=NO_WEBSOCKET)
-def test_any_other_upgrade_is_dropped_and_the_request_goes_on(client, origin, data):
-    client.send(data)
-    far = origin.accept()
-    seen = far.request()
-    assert seen.value(b"upgrade") is None and seen.value(b"connection") is None
-    assert seen.value(b"http2-settings") is None
-    far.send(answer(200, b"plain"))
-    assert client.answer().body == b"plain"
-
-
-def test_h2c_beside_websocket_is_a_websocket(client, origin):
-    client.send(upgrade("/ws/x").replace(b"Upgrade: WebSocket", b"Upgrade: h2c, WebSocket"))
-    far = origin.accept()
-    assert far.request().value(b"upgrade") == b"websocket"
-
-
-@pytest.mark.parametrize(("target", "status"), [("/down/x", 502), ("/late/x", 504), ("/no", 404)])
-def test_what_fails_before_101_has_the_same_statuses(client, origin, target, status):
-    got = client.ask(upgrade(target))
-    assert got.status == status
-    assert client.ask(get("/healthz")).body == b"OK"
 
 
 # messages
