@@ -42,8 +42,8 @@ def open_one(port: int, websocket: bool) -> socket.socket:
         if not piece:
             raise BrokenError(f"closed after {received[:200]!r}")
         received += piece
-    if status not in received[:20]:
-        raise BrokenError(f"an odd answer: {received[:200]!r}")
+        if status not in received[:20]:
+            raise BrokenError(f"an odd answer: {received[:200]!r}")
     return near
 
 

@@ -1,6 +1,7 @@
 """The proxies of a run. A new peer is one file in setups/ and one line in PEERS."""
 
 import subprocess
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,7 @@ from bench.native import Builder
 from bench.origin import Origin
 from bench.plan import GATEWAY_TLS, Certificate, Plan
 from bench.processes import NotStartedError, Running, free_port, launch, program, start
+from bench.raw_client import BrokenError, Client
 from bench.setups import caddy, envoy, gateway, haproxy, nginx, traefik
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -76,6 +78,7 @@ class Peer:
         own, plan, command = self._prepared(ground, routes, servers, tls)
         running = start(self.name, command, plan.port, own, _ENVIRONMENT)
         running.tls_port = plan.tls_port
+        _await_routes(running)
         return running
 
     def prepare(self, ground: Ground) -> Callable[[], Running]:
@@ -102,6 +105,24 @@ PEERS = (
     Peer("daarion-gw, log on", gateway.logging, _SMALL),
     Peer("nginx tuned, log on", nginx.logging, _SMALL),
 )
+
+
+def _await_routes(running: Running) -> None:
+    """Some listen before they know their routes, and answer 404 until then."""
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            client = Client(running.port)
+            status = client.get("/bench/small").status
+            client.close()
+        except (BrokenError, OSError):
+            status = 0
+        if status == 200:
+            return
+        if time.monotonic() > deadline:
+            running.stop()
+            raise NotStartedError(f"its answer was {status or 'none'} for ten seconds")
+        time.sleep(0.02)
 
 
 def peer_of(running: Running) -> Peer:

@@ -1,6 +1,7 @@
 """Measure the gateway beside its peers: `python -m bench.run --help`."""
 
 import argparse
+import signal
 import subprocess
 import sys
 import tempfile
@@ -136,6 +137,8 @@ def main() -> int:
             program(needed)
         except NotStartedError as error:
             sys.exit(str(error))
+    # Asked to end, it stops all that it started, as after Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     raise_limit()
     machine = _machine()
     with tempfile.TemporaryDirectory(prefix="daarion-bench-") as name:
