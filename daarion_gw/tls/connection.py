@@ -258,7 +258,6 @@ class TLSConnection(Protocol):
         except ssl.SSLError:
             # It would like to read the client's as well; nobody has to wait for that.
             pass
-        self._incoming.read()
         self.transport.write(self._outgoing.read())
 
     def _answer_goodbye(self) -> None:

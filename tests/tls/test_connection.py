@@ -3,8 +3,10 @@
 import contextlib
 import gc
 import random
+import resource
 import ssl
 import weakref
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -250,6 +252,33 @@ def test_a_megabyte_arrives_whole(pair_of):
     assert pair.heard() == body
 
 
+def test_a_connection_does_not_keep_the_memory_that_a_large_answer_took(pair_of):
+    pairs = [pair_of() for _ in range(100)]
+    body = bytes(MEGABYTE)
+    pairs[0].near.write(body)
+    pairs[0].below.clear()
+    before = resident()
+    for pair in pairs[1:]:
+        pair.near.write(body)
+        pair.below.clear()
+    assert resident() - before < 20 * MEGABYTE
+
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+def test_what_openssl_does_not_take_ends_the_connection(pair_of):
+    pair = pair_of()
+    # After its goodbye OpenSSL takes nothing.
+    with contextlib.suppress(ssl.SSLWantReadError):
+        pair.near._tls.unwrap()
+    pair.near.write(b"too late")
+    assert pair.below.disconnecting
+    pair.lose()
+    assert pair.plain.lost.check(ConnectionLost)
+
+
 def test_producers_are_the_transports_own(pair_of):
     pair = pair_of()
     pair.near.registerProducer(pair.plain, True)
@@ -299,6 +328,23 @@ def test_the_clients_goodbye_is_answered_after_what_it_asked(pair_of, version):
     assert pair.below.disconnecting
     pair.lose()
     assert pair.plain.lost.check(ConnectionDone)
+
+
+@VERSIONS
+@pytest.mark.parametrize("after", [b"", b"x" * 100], ids=["nothing", "more"])
+def test_the_shared_buffer_is_empty_whenever_somebody_is_called(
+    listening, certificate, version, after
+):
+    class Watchful(Plain):
+        def dataReceived(self, data):
+            assert not listening.incoming.pending
+            super().dataReceived(data)
+
+    pair = Pair(listening, certificate[0], wrapped=Watchful(), **version)
+    pair.shake()
+    pair.feed(pair.sealed(b"last") + pair.goodbye() + after)
+    assert pair.plain.text == b"last"
+    assert not listening.incoming.pending
 
 
 def test_an_end_without_a_goodbye_is_a_lost_connection(pair_of):
