@@ -6,6 +6,7 @@ import ssl
 from pathlib import Path
 from typing import Any
 
+import pytest
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone
 from twisted.internet.protocol import Protocol
@@ -16,6 +17,10 @@ from daarion_gw.tls.connection import TLSConnection
 from daarion_gw.tls.context import HTTP_1, Listening
 from daarion_gw.tls.scans import Scans
 from tests.support.certificates import NAME, client_context
+
+V12 = {"maximum_version": ssl.TLSVersion.TLSv1_2}
+V13 = {"minimum_version": ssl.TLSVersion.TLSv1_3}
+VERSIONS = pytest.mark.parametrize("version", [V12, V13], ids=["1.2", "1.3"])
 
 
 class Below(StringTransport):

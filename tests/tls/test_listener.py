@@ -18,6 +18,7 @@ from tests.support.gateway import GatewayProcess
 from tests.support.message import answer, get, post
 from tests.support.stream import Client
 from tests.support.waiting import PATIENCE, Stopwatch, until
+from tests.tls.in_memory import V12, V13, VERSIONS
 
 CONFIG = """
 gateway:
@@ -27,9 +28,6 @@ routes:
   /api/: {to: "${ORIGIN}"}
 """
 MEGABYTE = 1 << 20
-V12 = {"maximum_version": ssl.TLSVersion.TLSv1_2}
-V13 = {"minimum_version": ssl.TLSVersion.TLSv1_3}
-VERSIONS = pytest.mark.parametrize("version", [V12, V13], ids=["1.2", "1.3"])
 
 
 @pytest.fixture(scope="module")

@@ -6,14 +6,9 @@ import pytest
 
 from daarion_gw.tls.tickets import PERIOD, SIZE, TicketKeys, can_set, set_keys
 from tests.support.certificates import make_certificate
-from tests.tls.in_memory import Pair, listening_with
+from tests.tls.in_memory import VERSIONS, Pair, listening_with
 
 needs_keys = pytest.mark.skipif(not can_set(), reason="this Python's OpenSSL is out of reach")
-VERSIONS = pytest.mark.parametrize(
-    "version",
-    [{"maximum_version": ssl.TLSVersion.TLSv1_2}, {"minimum_version": ssl.TLSVersion.TLSv1_3}],
-    ids=["1.2", "1.3"],
-)
 
 
 class Clock:
