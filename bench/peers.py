@@ -15,6 +15,8 @@ from bench.setups import caddy, envoy, gateway, haproxy, nginx, traefik
 
 ROOT = Path(__file__).resolve().parent.parent
 
+_NO_SIGNS = str.maketrans(" ", "-", ",:'")
+
 # The checkout may be newer than what is installed; programs in Go get one processor, as all do.
 _ENVIRONMENT = {"PYTHONPATH": str(ROOT), "GOMAXPROCS": "1"}
 
@@ -35,7 +37,7 @@ class Ground:
     def own_folder(self, name: str) -> Path:
         """A new folder for one start of one proxy."""
         self._started += 1
-        own = self.folder / f"{self._started}-{name.replace(',', '').replace(' ', '-')}"
+        own = self.folder / f"{self._started}-{name.translate(_NO_SIGNS)}"
         own.mkdir()
         return own
 
@@ -89,6 +91,7 @@ class Peer:
 
 _LARGE = ("100 MB answer", "100 MB upload")
 _SMALL = ("small GET",)
+_SECURE = ("TLS small GET", "TLS handshake + GET", "TLS 1 MB answer")
 
 GATEWAY = Peer("daarion-gw", gateway.quiet, has_tls=True)
 TUNED = Peer("nginx tuned", nginx.tuned, has_tls=True)
@@ -104,6 +107,7 @@ PEERS = (
     Peer("nginx streaming", nginx.streaming, _LARGE),
     Peer("daarion-gw, log on", gateway.logging, _SMALL),
     Peer("nginx tuned, log on", nginx.logging, _SMALL),
+    Peer("daarion-gw, ssl:", gateway.twisted_tls, _SECURE, has_tls=True),
 )
 
 

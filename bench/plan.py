@@ -5,7 +5,8 @@ from pathlib import Path
 
 # In the folder of its proxy, which is where each proxy is started.
 ACCESS_LOG = "access.log"
-GATEWAY_TLS = "ssl:{port}:interface={host}:privateKey={key}:certKey={cert}"
+GATEWAY_TLS = "daarion-tls:{port}:interface={host}:privateKey={key}:certKey={cert}"
+TWISTED_TLS = "ssl:{port}:interface={host}:privateKey={key}:certKey={cert}"
 
 ANSWER_FIELDS = {
     "X-Content-Type-Options": "nosniff",

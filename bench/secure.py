@@ -21,7 +21,7 @@ class _Secure(Work):
 
     def takes(self, peer: Peer, effort: Effort) -> bool:
         """Those that were set up with TLS."""
-        return peer.has_tls
+        return peer.has_tls and super().takes(peer, effort)
 
     def check(self, proxy: Running, ground: Ground) -> None:
         """It is TLS 1.3, and the answer comes from the origin."""

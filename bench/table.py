@@ -17,6 +17,8 @@ OURS, NGINX = "daarion-gw", "nginx tuned"
 # Peers that have a column; what else is measured stands in a row or in the last column.
 MAIN = (OURS, NGINX, "HAProxy", "Envoy", "Traefik", "Caddy")
 _LOGGING = {OURS: "daarion-gw, log on", NGINX: "nginx tuned, log on"}
+# Rows of their own: (what is added to the name of the work, column -> peer).
+_VARIANTS = (("log on", _LOGGING), ("Twisted's ssl:", {OURS: "daarion-gw, ssl:", NGINX: NGINX}))
 _OTHERWISE = {"nginx old": "old", "nginx streaming": "streaming"}
 
 
@@ -86,9 +88,10 @@ def costs(measured: Measured, units: Mapping[str, str], missing: Mapping[str, st
     for row, by_peer in measured.items():
         unit = units[row]
         rows.append(_line(f"{row}, {unit}", by_peer, {peer: peer for peer in MAIN}, unit, missing))
-        if any(peer in by_peer for peer in _LOGGING.values()):
-            name = f"{row}, log on, {unit}"
-            rows.append(_line(name, by_peer, _LOGGING, unit, missing, otherwise=False))
+        for word, places in _VARIANTS:
+            if places[OURS] in by_peer:
+                name = f"{row}, {word}, {unit}"
+                rows.append(_line(name, by_peer, places, unit, missing, otherwise=False))
     return "\n".join(rows)
 
 

@@ -1,9 +1,10 @@
 """daarion-gw from this checkout, as a user starts it."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
-from bench.plan import ACCESS_LOG, Plan
+from bench.plan import ACCESS_LOG, TWISTED_TLS, Plan
 from bench.processes import HOST
 
 
@@ -15,6 +16,11 @@ def quiet(folder: Path, plan: Plan) -> list[str]:
 def logging(folder: Path, plan: Plan) -> list[str]:
     """With its access log."""
     return _gateway(folder, plan, f"{{format: combined, file: {ACCESS_LOG}}}")
+
+
+def twisted_tls(folder: Path, plan: Plan) -> list[str]:
+    """With Twisted's own TLS endpoint instead of the gateway's."""
+    return _gateway(folder, replace(plan, gateway_tls=TWISTED_TLS), '"off"')
 
 
 def _gateway(folder: Path, plan: Plan, log: str) -> list[str]:

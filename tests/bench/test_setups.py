@@ -27,7 +27,7 @@ def test_the_gateway_takes_its_file(tmp_path):
     assert [server.port for server in settings.upstreams["many"].servers] == [11, 12]
     assert settings.gateway.listen == (
         "tcp:8080:interface=127.0.0.1",
-        "ssl:8443:interface=127.0.0.1:privateKey=/c/key.pem:certKey=/c/cert.pem",
+        "daarion-tls:8443:interface=127.0.0.1:privateKey=/c/key.pem:certKey=/c/cert.pem",
     )
 
 
