@@ -24,8 +24,7 @@ def load_into(context: ssl.SSLContext, cert_file: str, key_file: str) -> bytes:
     _check_time(cert_file, leaf)
     _check_key(cert_file, key_file, leaf)
     try:
-        # A password is never asked for: the terminal may be nobody's.
-        context.load_cert_chain(cert_file, key_file, password="")
+        context.load_cert_chain(cert_file, key_file)
     except ssl.SSLError as error:
         reason = (error.reason or str(error)).replace("_", " ").lower()
         raise ValueError(f"{cert_file}: OpenSSL does not take it: {reason}") from error

@@ -26,8 +26,15 @@ def test_what_is_said_is_heard(pair_of, version):
     pair.feed(pair.sealed(b"GET / HTTP/1.1\r\n\r\n"))
     assert pair.plain.received == [b"GET / HTTP/1.1\r\n\r\n"]
     pair.near.writeSequence([b"HTTP/1.1 ", b"204 No Content\r\n\r\n"])
-    pair.near.write(b"")
     assert pair.heard() == b"HTTP/1.1 204 No Content\r\n\r\n"
+
+
+@VERSIONS
+def test_nothing_written_is_nothing_sent(pair_of, version):
+    pair = pair_of(**version)
+    pair.below.write = pytest.fail
+    pair.near.write(b"")
+    pair.near.writeSequence([])
 
 
 @VERSIONS

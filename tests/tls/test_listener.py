@@ -130,6 +130,7 @@ def test_openssls_client_resumes_its_session(s_client, tmp_path):
         "-tls1 -cipher DEFAULT:@SECLEVEL=0",
         "-tls1_2 -cipher AES128-SHA",
         "-tls1_2 -cipher ECDHE-ECDSA-AES128-SHA",
+        "-tls1_2 -cipher ECDHE-ECDSA-AES128-SHA256",
         "-tls1_2 -cipher aNULL:@SECLEVEL=0",
     ],
 )
