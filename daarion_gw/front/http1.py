@@ -7,7 +7,7 @@ not know what is proxied, rendered or refused: that is `Reception`'s.
 from enum import Enum, IntFlag, auto
 from typing import TYPE_CHECKING, Any, Protocol
 
-from twisted.internet.interfaces import IPushProducer, ISSLTransport
+from twisted.internet.interfaces import IProtocolNegotiationFactory, IPushProducer, ISSLTransport
 from twisted.internet.protocol import Factory
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.python.failure import Failure
@@ -158,10 +158,8 @@ class HTTP1Connection(TwistedProtocol):
                 self, WireError(Fault.HEAD_TOO_SLOW, "the request's head took too long")
             )
         elif stage is _LINGERING:
-            if self.backlog:
-                self.transport.abortConnection()
-            else:
-                self.transport.loseConnection()
+            # Waiting for the peer's own goodbye, as TLS does, could last for ever.
+            self.transport.abortConnection()
         else:
             self.close()
 
@@ -342,8 +340,10 @@ class HTTP1Connection(TwistedProtocol):
             return
         self._stage = _IDLE
         self.deadline = self.reception.sweep.now + self.reception.keep_alive
-        self._resume_all()
+        self.resume_reading(Why.CONNECTING | Why.UPSTREAM_FULL)
         self.receiver.next_request()
+        if self.receiver.held <= READ_AHEAD:
+            self.resume_reading(Why.READ_AHEAD)
         if self._stage is _IDLE and self.receiver.held:
             self._stage = _HEAD
             self.deadline = self.reception.sweep.now + self.reception.head_timeout
@@ -374,6 +374,7 @@ class HTTP1Connection(TwistedProtocol):
         return self._stage in (_IDLE, _LINGERING, _CLOSED)
 
 
+@implementer(IProtocolNegotiationFactory)
 class HTTP1Factory(Factory):
     """Makes a connection object for each client."""
 
@@ -381,6 +382,10 @@ class HTTP1Factory(Factory):
 
     def __init__(self, reception: "Reception") -> None:
         self._reception = reception
+
+    def acceptableProtocols(self) -> list[bytes]:
+        """What ALPN may agree on; without an answer Twisted's TLS ends the handshake."""
+        return [b"http/1.1"]
 
     def buildProtocol(self, addr: object) -> HTTP1Connection:
         return HTTP1Connection(self._reception)

@@ -45,8 +45,10 @@ class Side:
         """Take over a connection that is up already."""
         self.relay = relay
         self.factory = factory
-        self.transport = transport
+        # Autobahn asks a TLS transport for its channel's id, and knows Twisted's own TLS alone.
+        self.transport = _Plainly(transport)
         self.connectionMade()  # type: ignore[attr-defined]
+        self.transport = transport
 
     def lead(self, other: Any, follower: FrameFollower) -> None:
         """Say where this side's frames go, and who follows them."""
@@ -185,6 +187,19 @@ def factories_for(reactor: Any) -> _Factories:
     if _factories is None:
         _factories = _Factories(reactor)
     return _factories
+
+
+class _Plainly:
+    """A transport that does not say what it is."""
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            # Interfaces are asked for by such a name.
+            raise AttributeError(name)
+        return getattr(self._transport, name)
 
 
 class Offering:

@@ -44,6 +44,7 @@ class UpstreamConnection(TwistedProtocol):
     # What was wrong with TLS, if that ended it.
     tls_failure = ""
     used = False
+    _is_paused = False
 
     def __init__(self, pool: "Pool") -> None:
         self.pool = pool
@@ -70,6 +71,9 @@ class UpstreamConnection(TwistedProtocol):
         self.taker = None
         if self.receiver.is_reusable and not self.is_lost:
             self.used = True
+            if self._is_paused:
+                # The client was full when the answer ended: the next one must not wait for it.
+                self.resume_reading()
             self.pool.give_back(self)
         else:
             self.abort()
@@ -81,9 +85,11 @@ class UpstreamConnection(TwistedProtocol):
             self.transport.abortConnection()
 
     def pause_reading(self) -> None:
+        self._is_paused = True
         self.transport.pauseProducing()
 
     def resume_reading(self) -> None:
+        self._is_paused = False
         self.transport.resumeProducing()
 
     # Called by Twisted.
