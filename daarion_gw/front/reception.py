@@ -174,6 +174,8 @@ class Reception:
         upgrade = False
         if proxy.max_body and length is not None and length > proxy.max_body:
             refusal = (Fault.BODY_TOO_LARGE, f"a body of {length} bytes; {proxy.max_body} may pass")
+        elif proxy.is_left(path_of(head.target)):
+            refusal = (Fault.AMBIGUOUS_PATH, f"the path climbs out of route {route.key}")
         elif proxy.is_denied(path_of(head.target)):
             refusal = (Fault.NOT_FOUND, f"route {route.key} keeps this path shut")
         elif head.fields.upgrade:

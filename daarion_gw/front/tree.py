@@ -16,7 +16,7 @@ from daarion_gw.config.table import RouteTable
 from daarion_gw.observe.counters import Counters, RouteCounters
 from daarion_gw.upstream.pool import Pool
 from daarion_gw.wire.passage import Passage
-from daarion_gw.wire.target import folded, is_plain, normal, path_of
+from daarion_gw.wire.target import climbs, folded, is_plain, normal, path_of, readings
 
 
 class Miss(Enum):
@@ -49,8 +49,12 @@ class ProxyResource(Resource):
         self.max_body = route.max_body
         self.timeouts: Timeouts = route.timeouts
         self._turn = count()
-        path = route.path.rstrip("/").encode("ascii")
-        self._denied = tuple(folded(path + b"/" + deny.encode("ascii")) for deny in route.deny)
+        self._prefix = route.path.rstrip("/").encode("ascii")
+        self._denied = tuple(
+            folded(self._prefix + b"/" + deny.encode("ascii")) for deny in route.deny
+        )
+        # Whether the server's paths begin elsewhere than ours: then nothing may climb there.
+        self._is_moved = any(way.prefix or way.base for _, way in self.ways)
 
     def next_turn(self) -> int:
         """Where a new exchange begins among the ways."""
@@ -65,13 +69,22 @@ class ProxyResource(Resource):
         """Whether ``path``, read as obligingly as a server might, is one the route keeps shut."""
         if not self._denied:
             return False
-        path = folded(path)
+        # Of a stripped route the server reads the rest alone, and climbs no further than that.
+        found = set(readings(path))
+        found |= {self._prefix + rest for rest in readings(path[len(self._prefix) :])}
         return any(
-            path.startswith(denied) or path == denied[:-1]
+            read.startswith(denied) or read == denied[:-1]
             if denied.endswith(b"/")
-            else path == denied
+            else read.rstrip(b"/") == denied
             for denied in self._denied
+            for read in found
         )
+
+    def is_left(self, path: bytes) -> bool:
+        """Whether ``path`` climbs out of what the route is for, by dot segments in any guise."""
+        if not self._is_moved or (b".." not in path and b"%" not in path):
+            return False
+        return climbs(path[len(self._prefix) :])
 
 
 class Root(Resource):

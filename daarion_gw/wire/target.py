@@ -72,6 +72,16 @@ def readings(path: bytes) -> frozenset[bytes]:
     return frozenset((folded(path), later))
 
 
+def climbs(path: bytes) -> bool:
+    """Whether dot segments, in any guise, lead above where ``path`` begins."""
+    depth = 0
+    for segment in _SLASHES.sub(b"/", _unescaped(path)).strip(b"/").split(b"/"):
+        depth += -1 if segment == b".." else segment not in (b"", b".")
+        if depth < 0:
+            return True
+    return False
+
+
 def _unescaped(path: bytes) -> bytes:
     for _ in range(2):
         if b"%" in path:

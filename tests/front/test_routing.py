@@ -2,6 +2,7 @@
 
 import pytest
 
+from daarion_gw.wire.target import climbs
 from tests.support.message import answer, get, post, request
 
 CONFIG = """
@@ -172,3 +173,23 @@ def test_no_route_is_404_and_costs_no_connection(client, origin):
     assert client.ask(get("/nowhere")).status == 404
     assert client.ask(post("/nowhere", b"body")).status == 404
     assert arrives(client, origin, get("/api/x")).target == b"/x"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/app/../x",
+        "/app/%2e%2e/x",
+        "/app/..%2fx",
+        "/app/a/../../app/x",
+        "/app/..;/x",
+        "/app/a\\..\\..\\x",
+    ],
+)
+def test_nothing_climbs_out_of_a_route_whose_prefix_is_cut(path):
+    assert climbs(path.encode().removeprefix(b"/app"))
+
+
+@pytest.mark.parametrize("path", ["/a/../b", "/a/./b", "/..a/b", "/a/%2e%2e/b", "/a//b/../c"])
+def test_a_path_that_stays_within_its_route_does_not_climb(path):
+    assert not climbs(path.encode())
