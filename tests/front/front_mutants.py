@@ -6,6 +6,7 @@ from tests.wire.mutants import Mutant
 
 TABLE: Final = "daarion_gw/config/table.py"
 TREE: Final = "daarion_gw/front/tree.py"
+TARGET: Final = "daarion_gw/wire/target.py"
 RECEPTION: Final = "daarion_gw/front/reception.py"
 HTTP1: Final = "daarion_gw/front/http1.py"
 EXCHANGE: Final = "daarion_gw/front/exchange.py"
@@ -26,6 +27,8 @@ def _of(file: str, module: str, *rows: tuple[str, str, str, str]) -> tuple[Mutan
 
 
 _REFUSED = "it_is_refused_and_the_connection_closed"
+_SHUT = "what_a_route_keeps_shut_is_not_found_however_it_is_written"
+_CLIMBING = "a_path_that_some_server_reads_as_climbing_out_is_refused"
 
 MUTANTS: Final = (
     *_of(
@@ -45,9 +48,20 @@ MUTANTS: Final = (
         ("slash", "if slashed is not None and", "if False and",
          "a_missing_slash_is_a_redirect_that_keeps_query_and_method[GET-301]"),
         ("deny", "        found = set(readings(path))\n", "        found = {path}\n",
-         "what_a_route_keeps_shut_is_not_found_however_it_is_written[/shut/%2d/quit]"),
+         f"{_SHUT}[/shut-whole/..%2Fshut-whole/-/quit]"),
         ("deny", " or read == denied[:-1]", "",
-         "what_a_route_keeps_shut_is_not_found_however_it_is_written[/shut/admin]"),
+         f"{_SHUT}[/shut/admin]"),
+        ("deny", "read.rstrip(b\"/\") == denied", "read == denied",
+         f"{_SHUT}[/shut/-/quit/]"),
+        ("climb", " and b\"%\" not in path):", "):",
+         f"{_CLIMBING}[/api/%252e%252e/admin]"),
+        ("climb", "(b\"..\" not in path and ", "(", f"{_CLIMBING}[/api/..;/admin]"),
+        ("climb", "if not self._is_moved or (", "if (",
+         "where_the_servers_paths_are_ours_there_is_nothing_to_climb_out_of[/kept/..%2fx]"),
+        ("climb", "way.prefix or way.base", "way.prefix",
+         f"{_CLIMBING}[/based-whole/..%2f..%2fx]"),
+        ("climb", "climbs(path[len(self._prefix) :])", "climbs(path)",
+         f"{_CLIMBING}[/api/..%2Fadmin]"),
         ("base", 'base=server.path.encode("ascii")', 'base=b""',
          "a_base_path_stands_before_the_rest"),
         ("strip", "strips = route.strip_prefix and", "strips =",
@@ -58,7 +72,24 @@ MUTANTS: Final = (
         ("slash", ' if safe else (308, b"Permanent Redirect")', "",
          "a_missing_slash_is_a_redirect_that_keeps_query_and_method[POST-308]"),
         ("deny", "elif proxy.is_denied(path_of(head.target)):", "elif False:",
-         "what_a_route_keeps_shut_is_not_found_however_it_is_written[/shut/-/quit]"),
+         f"{_SHUT}[/shut/-/quit]"),
+        ("climb", "elif proxy.is_left(path_of(head.target)):", "elif False:",
+         f"{_CLIMBING}[/api/..%2Fadmin]"),
+    ),
+    *_of(
+        TARGET, "front/test_routing",
+        ("deny", "frozenset((folded(path), later))", "frozenset((folded(path),))",
+         f"{_SHUT}[/shut/-/a//../../quit]"),
+        ("deny", "frozenset((folded(path), later))", "frozenset((later,))",
+         f"{_SHUT}[/shut/a/b//../../-/quit]"),
+        ("climb", "_SLASHES.sub(b\"/\", _unescaped(path)).strip",
+         "_SLASHES.sub(b\"/\", path).strip", f"{_CLIMBING}[/api/..%2Fadmin]"),
+        ("climb", "for _ in range(2):", "for _ in range(1):",
+         f"{_CLIMBING}[/api/%252e%252e/admin]"),
+        ("climb", "return _PARAMETERS.sub(b\"\", path)", "return path",
+         f"{_CLIMBING}[/api/..;/admin]"),
+        ("climb", "segment not in (b\"\", b\".\")", "segment != b\"\"",
+         f"{_CLIMBING}[/api/.%2F..%2Fadmin]"),
     ),
     *_of(
         RECEPTION, "front/test_requests",

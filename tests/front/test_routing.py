@@ -1,5 +1,7 @@
 """Which requests go where, and as what they arrive there (SPEC.md section 4)."""
 
+import json
+
 import pytest
 
 from daarion_gw.wire.target import climbs
@@ -7,7 +9,7 @@ from tests.support.message import answer, get, post, request
 
 CONFIG = """
 gateway:
-  access_log: off
+  access_log: {format: json, file: access.log}
 routes:
   /api/: {to: "${ORIGIN}", max_body: 1K}
   /api/v2/: {to: "${SECOND}"}
@@ -21,6 +23,10 @@ routes:
   /shut/:
     to: "${ORIGIN}"
     deny: ["-/quit", admin/]
+  /shut-whole/:
+    to: "${ORIGIN}"
+    strip_prefix: false
+    deny: ["-/quit"]
 """
 
 
@@ -154,7 +160,15 @@ def test_a_path_that_reads_as_the_same_route_passes_as_it_came(client, origin, p
     "path",
     ["/shut/-/quit", "/shut/-/quit?now", "/shut/%2d/quit", "/shut//-//quit", "/shut/a/../-/quit",
      "/shut/%252d/quit", "/shut/-/quit;x=1", "/shut/-%2Fquit", "/shut/-%5Cquit",
-     "/shut/admin/", "/shut/admin", "/shut/admin/deep/er", "/shut/%61dmin/x", "/shut//admin/x"],
+     "/shut/-/quit/", "/shut\\-/quit", "/shut/./-/./quit", "/shut/a%2F..%2F-/quit",
+     "/shut/-/a;v=1/..;v=2/quit", "/shut/a/b/../..//-/quit", "/shut/%2D%5C%71uit",
+     "/shut/admin/", "/shut/admin", "/shut/admin/deep/er", "/shut/%61dmin/x", "/shut//admin/x",
+     "/shut/admin;x", "/shut/admin%2fx", "/shut/admin\\x", "/shut/a/..%2fadmin/x",
+     # Here a server that runs slashes together first reads /-/quit ...
+     "/shut/a/b//../../-/quit", "/shut/a//%2e%2e/-/quit", "/shut-whole/a/b//../../-/quit",
+     # ... and here one that takes the dots out first.
+     "/shut/-/a//../../quit", "/shut-whole/-/a//%2e%2e/../quit", "/shut-whole/a//../../-/quit",
+     "/shut-whole/..%2Fshut-whole/-/quit"],
 )  # fmt: skip
 def test_what_a_route_keeps_shut_is_not_found_however_it_is_written(client, origin, path):
     got = client.ask(get(path))
@@ -188,6 +202,64 @@ def test_no_route_is_404_and_costs_no_connection(client, origin):
 )
 def test_nothing_climbs_out_of_a_route_whose_prefix_is_cut(path):
     assert climbs(path.encode().removeprefix(b"/app"))
+
+
+CLIMBING = [
+    "/api/..%2f..%2fadmin", "/api/..%2Fadmin", "/api/.%2F..%2Fadmin",
+    "/api/a%2f..%2f..%2fadmin", "/api/x/..;/..",
+    "/api/..;/admin", "/api/..;v=1/admin", "/api/%2e%2e;/admin", "/api/x/..%3b/../admin",
+    "/api/..\\admin", "/api/a\\..\\..\\admin", "/api/..%5cadmin", "/api/..%5C..%5cadmin",
+    "/api/%252e%252e/admin", "/api/%252e%252e%252fadmin", "/api/.%252e/admin",
+    "/api/..%252fadmin", "/api/..%255cadmin", "/api/%2e.%2fadmin", "/api/a//..%2f../admin",
+    "/api/a/;/..;/..;/admin", "/api/..%2f?q=1", "/api/..%2fapi/x", "/api/a/..;/..;/api/x",
+    "/based/..%2fv2/x", "/based/%252e%252e/v2/x", "/based/a/..%5c..%5cx", "/based/..;/x",
+    "/based-whole/..%2f..%2fx", "/based-whole/..%2fx", "/based-whole/%252e%252e/x",
+    "/shut/..%2f-/quit", "/shut/..;/-/quit",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", CLIMBING)
+def test_a_path_that_some_server_reads_as_climbing_out_is_refused(client, origin, path):
+    got = client.ask(get(path))
+    route = path[: path.index("/", 1) + 1]
+    assert got.status == 400
+    assert json.loads(got.body)["detail"] == f"the path climbs out of route {route}"
+    assert origin.is_untouched
+    assert client.ask(get("/healthz")).body == b"OK", "and the connection goes on"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/api/%2e%2e/x", "/api/.%2E/x", "/api/../x", "/based/../x", "/based-whole/%2e%2e/base/x",
+     "/shut/../-/quit", "/api/x/../../admin"],
+)  # fmt: skip
+def test_one_that_everybody_reads_so_has_no_route_to_begin_with(client, origin, path):
+    got = client.ask(get(path))
+    assert got.status == 400
+    assert "climbs" not in json.loads(got.body)["detail"]
+    assert origin.is_untouched
+
+
+def test_the_log_says_why(client, gateway):
+    for path in (*CLIMBING, "/api/%2e%2e/x"):
+        refused = client.ask(get(path)).value(b"x-request-id").decode()
+    gateway.entry(request_id=refused)
+    faults = [entry["fault"] for entry in gateway.entries()][-len(CLIMBING) - 1 :]
+    assert set(faults) == {"AMBIGUOUS_PATH"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/api/a/..%2fb", "/api/a%2f../b", "/api/a/..;/b", "/api/a\\..\\b", "/api/a/%252e%252e/b",
+     "/api/..a%2fb", "/api/...%2fb", "/api/%2e%2fb", "/api/a;/../b", "/api/%25252e%25252e/b"],
+)  # fmt: skip
+def test_one_that_stays_inside_passes_as_it_came(client, origin, path):
+    assert arrives(client, origin, get(path)).target == path.removeprefix("/api").encode()
+
+
+@pytest.mark.parametrize("path", ["/kept/..%2fx", "/kept/..;/x", "/kept/%252e%252e/x"])
+def test_where_the_servers_paths_are_ours_there_is_nothing_to_climb_out_of(client, origin, path):
+    assert arrives(client, origin, get(path)).target == path.encode()
 
 
 @pytest.mark.parametrize("path", ["/a/../b", "/a/./b", "/..a/b", "/a/%2e%2e/b", "/a//b/../c"])
