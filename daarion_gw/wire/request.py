@@ -51,8 +51,10 @@ _SPECIAL = line_named(
 )
 _MEANINGFUL = frozenset(_FRAMING + _HOP_BY_HOP + _OURS + IDENTITY_NAMES)
 _SINGLE = frozenset({b"host", b"content-length"})
-# What a Connection field may not take away, whatever it names.
-_PROTECTED = frozenset({b"host", b"content-length", b"via", b"x-request-id"})
+# What a Connection field may not take away, whatever it names: what the gateway itself has
+# written or decided by, a WebSocket's handshake included.
+_PROTECTED = frozenset({*_FRAMING, *_OURS, b"via", b"origin"})
+_HANDSHAKE = b"sec-websocket-"
 
 # RFC 9110 9.2.2.
 _IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
@@ -249,6 +251,7 @@ _READERS = {
 def _drop_named(fields: RequestFields) -> None:
     """Take out the fields that Connection names (RFC 9110 7.6.1), the protected ones apart."""
     named = set(fields.connection) - {b"close", b"keep-alive", b"upgrade", b"te"} - _PROTECTED
+    named = {name for name in named if not name.startswith(_HANDSHAKE)}
     if not named:
         return
     fields.kept = block_of.without(fields.kept, named.__contains__)

@@ -57,9 +57,17 @@ MUTANTS: Final = (
     Mutant(
         "connection-names",
         REQUEST,
-        '_PROTECTED = frozenset({b"host", b"content-length", b"via", b"x-request-id"})',
+        '_PROTECTED = frozenset({*_FRAMING, *_OURS, b"via", b"origin"})',
         "_PROTECTED = frozenset()",
         test("passage.py::test_connection_names_never_what_the_gateway_adds"),
+    ),
+    *(
+        Mutant("connection-names", REQUEST, old, new,
+               test("upgrade.py::test_what_a_handshake_is_judged_by_connection_names_in_vain"))
+        for old, new in (
+            (', b"via", b"origin"})', ', b"via"})'),
+            ("if not name.startswith(_HANDSHAKE)", "if True"),
+        )
     ),
     Mutant(
         "connection-names",

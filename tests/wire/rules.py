@@ -56,6 +56,9 @@ ANSWERS: Final = {
 WEBSOCKET: Final = {
     "recognised": "GET, 1.1, Upgrade and Connection tokens, a key of 16 bytes",
     "websocket-version": "other than 13: 426",
+    "offers": "subprotocols and extensions as RFC 6455 writes them, each once: else 400",
+    "wrong-101": "one subprotocol, a token; readable extensions: else 502",
+    "origins": "same is the Host's, a default port said or not",
     "other-upgrade": "any other upgrade token is dropped, the request goes on",
     "frames": "masks, control frames, reserved bits, opcodes: 1002",
     "between-frames": "a frame of ours goes out only between frames",

@@ -17,6 +17,7 @@ from daarion_gw.wire.upgrade import (
     origin_allowed,
     subprotocols,
     wants_websocket,
+    what_is_wrong,
 )
 from tests.wire.passing import get, parse, sent
 from tests.wire.sample import head
@@ -99,6 +100,53 @@ def test_recognised_with_a_key_of_16_bytes_only(key):
     assert fault_of(UPGRADE, CONNECTION, VERSION, *key) is Fault.MALFORMED
 
 
+TOKENS = [b"chat", b"v1.example.com", b"a!#$%&'*+-.^_`|~9", b"graphql-ws,  graphql-transport-ws",
+          b"Chat, chat", b",a,\t, b ,"]  # fmt: skip
+NO_TOKENS = [b"a b", b"a/b", b"a;b", b"a=b", b'"a"', b"a(b)", b"a@b", b"[a]", b"\xe9", b"a\tb"]
+EXTENSIONS = [b"x", b"permessage-deflate; client_max_window_bits", b"a;b=1;c, d; e = f ,a",
+              b'a; b="8"', b'a; b="\\8\\a"', b"", b",", b",a;b,"]  # fmt: skip
+NO_EXTENSIONS = [b"a b", b"a;", b";a", b"a;=1", b"a;b=", b"a;b=1=2", b'a;b="', b'a;b=""', b"a/b",
+                 b'a;b="c d"', b'a;b="c,d"', b'a;b="\\"', b'"a"', b"a=1", b"\xe9", b"a;;b",
+                 b"a;b=\xff"]  # fmt: skip
+
+
+@pytest.mark.parametrize("offered", TOKENS)
+def test_offers_of_subprotocols(offered):
+    assert fault_of(UPGRADE, CONNECTION, VERSION, KEY,
+                    b"Sec-WebSocket-Protocol: " + offered) is None  # fmt: skip
+
+
+@pytest.mark.parametrize("offered", [*NO_TOKENS, b"", b",", b" , ", b"a, b/c", b"a, a", b"a,b,,a"])
+def test_offers_of_subprotocols_are_different_tokens(offered):
+    assert fault_of(UPGRADE, CONNECTION, VERSION, KEY,
+                    b"Sec-WebSocket-Protocol: " + offered) is Fault.MALFORMED  # fmt: skip
+
+
+def test_offers_of_subprotocols_are_different_over_all_fields():
+    offers = [b"Sec-WebSocket-Protocol: a", b"Sec-WebSocket-Protocol: b"]
+    assert fault_of(UPGRADE, CONNECTION, VERSION, KEY, *offers) is None
+    assert fault_of(UPGRADE, CONNECTION, VERSION, KEY, *offers, offers[0]) is Fault.MALFORMED
+
+
+@pytest.mark.parametrize("offered", EXTENSIONS)
+def test_offers_of_extensions(offered):
+    assert fault_of(UPGRADE, CONNECTION, VERSION, KEY,
+                    b"Sec-WebSocket-Extensions: " + offered) is None  # fmt: skip
+
+
+@pytest.mark.parametrize("offered", NO_EXTENSIONS)
+def test_offers_of_extensions_that_nobody_can_read(offered):
+    assert fault_of(UPGRADE, CONNECTION, VERSION, KEY, b"Sec-WebSocket-Extensions: a",
+                    b"Sec-WebSocket-Extensions: " + offered) is Fault.MALFORMED  # fmt: skip
+
+
+def test_offers_of_many_extensions_take_no_longer_for_being_wrong():
+    """The pattern must not try all the ways to read what it cannot read."""
+    long = b"a;b=1 , " * 6000 + b"\x22"
+    assert fault_of(UPGRADE, CONNECTION, VERSION, KEY,
+                    b"Sec-WebSocket-Extensions: " + long) is Fault.MALFORMED  # fmt: skip
+
+
 def test_accept_is_the_one_of_the_rfc():
     # RFC 6455 1.3.
     assert accept_of(b"dGhlIHNhbXBsZSBub25jZQ==") == b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
@@ -134,6 +182,28 @@ def test_extensions_are_agreed_only_where_they_were_offered():
     assert not_offered([], b"") == ""
 
 
+@pytest.mark.parametrize("value", [token for token in TOKENS if b"," not in token])
+def test_wrong_in_a_101_is_not_one_subprotocol(value):
+    assert what_is_wrong(switched(b"Sec-WebSocket-Protocol: " + value)) == ""
+
+
+@pytest.mark.parametrize("value", [*NO_TOKENS, b"", b"a, b", b"a,"])
+def test_wrong_in_a_101_is_a_subprotocol_that_is_none(value):
+    assert "Protocol" in what_is_wrong(switched(b"Sec-WebSocket-Protocol: " + value))
+
+
+def test_wrong_in_a_101_are_two_subprotocols():
+    field = b"Sec-WebSocket-Protocol: a"
+    assert "Protocol" in what_is_wrong(switched(field, field))
+
+
+def test_wrong_in_a_101_are_extensions_that_nobody_can_read():
+    for value in EXTENSIONS:
+        assert what_is_wrong(switched(b"Sec-WebSocket-Extensions: " + value)) == ""
+    for value in NO_EXTENSIONS:
+        assert "Extensions" in what_is_wrong(switched(b"Sec-WebSocket-Extensions: " + value))
+
+
 @pytest.mark.parametrize(
     ("fields", "names"),
     [
@@ -162,6 +232,17 @@ def test_handshakes_are_reduced_to_what_is_judged():
     )
 
 
+def test_handshakes_are_judged_in_ascii():
+    """Whoever takes \x85 for the end of a line, or UTF-8 for granted, meets neither."""
+    raw = head(b"HTTP/1.1 101 X", b"Upgrade: websocket\xe9", b"Connection: upgrade, \x85",
+               b"Sec-WebSocket-Accept: a\x85Connection: x\xff")  # fmt: skip
+    answer = answers.parse_head(raw[:-2], b"GET", DEFAULT)
+    assert handshake_answer(answer) == (
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade, ?\r\nUpgrade: websocket?\r\n"
+        b"Sec-WebSocket-Accept: a?Connection: x?\r\n\r\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("origins", "sent_origins", "allowed"),
     [
@@ -179,6 +260,14 @@ def test_handshakes_are_reduced_to_what_is_judged():
         (("same",), [b"http://a"], True),
         (("same",), [b"https://A"], True),
         (("same",), [b"http://a:8080"], False),
+        (("same",), [b"http://a:80"], True),
+        (("same",), [b"https://a:443"], True),
+        (("same",), [b"https://a:80"], False),
+        (("same",), [b"http://a:443"], False),
+        (("same",), [b"null"], False),
+        (("same",), [b"a"], False),
+        (("same",), [b"same"], False),
+        (("same",), [b"http://b"], False),
         (("same", "https://b"), [b"https://b"], True),
         ((), [b"http://a"], False),
     ],
@@ -186,3 +275,29 @@ def test_handshakes_are_reduced_to_what_is_judged():
 def test_origin_allowed(origins, sent_origins, allowed):
     request = get(*(b"Origin: " + origin for origin in sent_origins))
     assert origin_allowed(request, origins) is allowed
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "allowed"),
+    [
+        (b"gw.example:8080", b"http://gw.example:8080", True),
+        (b"gw.example:8080", b"http://gw.example", False),
+        (b"gw.example:443", b"https://gw.example", True),
+        (b"GW.example:80", b"http://gw.EXAMPLE", True),
+        (b"gw.example:80", b"https://gw.example", False),
+        (b"[::1]:8080", b"http://[::1]:8080", True),
+    ],
+)
+def test_origin_allowed_where_it_is_the_same_as_the_host(host, origin, allowed):
+    request = parse(b"GET / HTTP/1.1", b"Host: " + host, b"Origin: " + origin)
+    assert origin_allowed(request, ("same",)) is allowed
+
+
+@pytest.mark.parametrize("name", [b"Origin", b"origin", b"Sec-WebSocket-Key", b"sec-websocket-new",
+                                  b"Sec-WebSocket-Protocol", b"Sec-WebSocket-Extensions",
+                                  b"Sec-WebSocket-Version"])  # fmt: skip
+def test_what_a_handshake_is_judged_by_connection_names_in_vain(name):
+    line = name + b": x"
+    request = get(b"Connection: " + name + b", X-Other", line, b"X-Other: y")
+    assert line in sent(request)
+    assert b"X-Other: y" not in sent(request)

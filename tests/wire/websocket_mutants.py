@@ -19,6 +19,32 @@ MUTANTS: Final = (
             ("len(keys) != 1 or", "", "test_recognised_with_a_key_of_16_bytes_only"),
         )
     ),
+    *(
+        Mutant("offers", UPGRADE, old, new, test(f"upgrade.py::test_offers_of_{name}"))
+        for old, new, name in (
+            ("if not offered or not all(map(_TOKEN.match, offered)):", "if not offered:",
+             "subprotocols_are_different_tokens"),
+            ("if not offered or not", "if not", "subprotocols_are_different_tokens"),
+            ("if len(set(offered)) < len(offered):", "if False:",
+             "subprotocols_are_different_over_all_fields"),
+            ("if not _extensions_readable(block):", "if False:",
+             "extensions_that_nobody_can_read"),
+        )
+    ),
+    Mutant("wrong-101", UPGRADE, "if len(chosen) > 1 or (", "if (",
+           test("upgrade.py::test_wrong_in_a_101_are_two_subprotocols")),
+    Mutant("wrong-101", UPGRADE, "(chosen and not _TOKEN.match(chosen[0]))", "False",
+           test("upgrade.py::test_wrong_in_a_101_is_a_subprotocol_that_is_none")),
+    Mutant("wrong-101", UPGRADE, "if not _extensions_readable(head.kept):", "if False:",
+           test("upgrade.py::test_wrong_in_a_101_are_extensions_that_nobody_can_read")),
+    Mutant("wrong-101", UPGRADE, ".translate(_ASCII)", "",
+           test("upgrade.py::test_handshakes_are_judged_in_ascii")),
+    Mutant("origins", UPGRADE, "return authority.removesuffix(port) == own.removesuffix(port)",
+           "return authority == own",
+           test("upgrade.py::test_origin_allowed_where_it_is_the_same_as_the_host")),
+    Mutant("origins", UPGRADE, "    if port is None or host is None:", "    if host is None:",
+           test("upgrade.py::test_origin_allowed")),
+    Mutant("origins", UPGRADE, ' - {"same"}', "", test("upgrade.py::test_origin_allowed")),
     Mutant(
         "websocket-version",
         UPGRADE,
