@@ -22,7 +22,7 @@ from daarion_gw.config.settings import Server
 
 SERVER = "http://HOST:PORT, https://HOST:PORT, ws://HOST:PORT, wss://HOST:PORT or unix:/PATH"
 NETWORK = "a network such as 10.0.0.0/8 or ::1/128, or one address"
-ORIGIN = "an origin as browsers send it, such as https://app.example.com"
+ORIGIN = 'an origin as browsers send it, such as https://app.example.com, or same or "*"'
 
 _SCHEMES: dict[str, Literal["http", "https"]] = {
     "http": "http",
@@ -31,6 +31,7 @@ _SCHEMES: dict[str, Literal["http", "https"]] = {
     "wss": "https",
 }
 _PORTS = {"http": 80, "https": 443}
+_ORIGIN_WORDS = ("null", "same", "*")
 
 # Letters, digits, hyphens and, because compose service names have them, underscores.
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
@@ -106,10 +107,13 @@ def network(value: object) -> IPv4Network | IPv6Network:
 
 
 def origin(value: object) -> str:
-    """A web origin in the form that browsers send: lower case, no default port."""
+    """A web origin in the form that browsers send: lower case, no default port.
+
+    ``same`` stands for the one that the request's Host names, ``*`` for any.
+    """
     if not isinstance(value, str):
         raise UnfitError(ORIGIN)
-    if value == "null":
+    if value in _ORIGIN_WORDS:
         return value
     parts = _split(value, ORIGIN)
     if parts.scheme not in _PORTS:

@@ -39,7 +39,7 @@ ENDPOINT = "a Twisted endpoint string such as tcp:8080"
 INTERVAL = "an interval such as 10s"
 BELOW = "a path below the route such as admin/ or -/quit"
 SERVERS = "a URL or a list of URLs"
-ORIGINS = "an origin such as https://app.example.com, a list of them, or off"
+ORIGINS = 'an origin such as https://app.example.com, same or "*", a list of them, or off'
 TARGET = "a URL, a list of URLs, or the name of an upstream"
 
 

@@ -106,6 +106,18 @@ def test_an_origin_is_kept_as_browsers_send_it() -> None:
     assert origin("https://app.example.com:443") == "https://app.example.com"
     assert origin("http://[::1]:8080") == "http://[::1]:8080"
     assert origin("null") == "null"
-    for wrong in ("app.example.com", "https://a/", "ws://a", "https://a?b", "*", "", 5):
+    assert origin("same") == "same"
+    assert origin("*") == "*"
+    for wrong in (
+        "app.example.com",
+        "https://a/",
+        "ws://a",
+        "https://a?b",
+        "Same",
+        "any",
+        "**",
+        "",
+        5,
+    ):
         with pytest.raises(UnfitError):
             origin(wrong)

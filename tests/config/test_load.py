@@ -153,6 +153,21 @@ def test_defaults_stand_for_every_route_that_does_not_say_otherwise(loaded) -> N
     assert two.websocket.origins is None
 
 
+@pytest.mark.parametrize(
+    ("written", "origins"),
+    [
+        ("same", ("same",)),
+        ('"*"', ("*",)),
+        ("[same, https://App.example.com]", ("same", "https://app.example.com")),
+        ("[]", ()),
+    ],
+)
+def test_origins_may_be_the_same_or_any(loaded, written: str, origins: tuple[str, ...]) -> None:
+    text = f"to: http://a:1, websocket: {{origins: {written}}}"
+    (route,) = loaded(f"routes: {{/ws/: {{{text}}}}}").routes
+    assert route.websocket.origins == origins
+
+
 @pytest.mark.parametrize("text", ["", "# all commented out\n", "routes:\n  # none\ngateway:\n"])
 def test_an_empty_file_is_the_default_table(loaded, text: str) -> None:
     assert loaded(text) == default_settings().model_copy(update={"source": "gateway.yaml"})
