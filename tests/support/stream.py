@@ -22,6 +22,8 @@ class Stream:
         self.socket.settimeout(PATIENCE)
         self.buffer = b""
         self.ending: str | None = None
+        # A reset that was met in sending is the end, but what came before it can be read.
+        self._is_read_out = False
 
     # speaking
 
@@ -62,21 +64,23 @@ class Stream:
 
     def more(self, within: float = PATIENCE) -> bool:
         """Take the next piece into the buffer; False when there will be none."""
-        if self.ending is not None:
+        if self._is_read_out:
             return False
         self.socket.settimeout(within)
         try:
             data = self.socket.recv(65536)
-        except (ConnectionResetError, ssl.SSLEOFError):
+        except (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
             # Under TLS a close without TLS's own is what a reset is without.
             self.ending = "reset"
+            self._is_read_out = True
             return False
         except TimeoutError:
             raise AssertionError(
                 f"nothing came within {within:g} s after {self.buffer[-300:]!r}"
             ) from None
         if not data:
-            self.ending = "closed"
+            self.ending = self.ending or "closed"
+            self._is_read_out = True
             return False
         self.buffer += data
         return True
