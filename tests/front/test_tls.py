@@ -1,5 +1,6 @@
 """The same over TLS: an ``ssl:`` listener of Twisted's, with one certificate."""
 
+import ssl
 import threading
 
 import pytest
@@ -143,6 +144,41 @@ def test_the_end_is_said_before_the_connection_closes(client):
 def test_a_head_that_does_not_end_in_time(client):
     client.send(b"GET /healthz HTTP/1.1\r\n")
     assert client.answer().status == 408
+
+
+@pytest.mark.parametrize(
+    ("offered", "agreed"),
+    [
+        (["h2", "http/1.1"], "http/1.1"),
+        (["http/1.1"], "http/1.1"),
+        (["spdy/1", "http/1.1", "h2"], "http/1.1"),
+        ([], None),
+    ],
+)
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_what_alpn_agrees_on(gateway, certificate, offered, agreed, version):
+    context = client_context(certificate[0])
+    context.minimum_version = context.maximum_version = version
+    if offered:
+        context.set_alpn_protocols(offered)
+    client = gateway.connect_tls(1, context, NAME)
+    assert client.socket.selected_alpn_protocol() == agreed
+    assert client.ask(get("/healthz")).body == b"OK"
+
+
+def test_where_there_is_nothing_to_agree_on_twisteds_handshake_ends_with_an_alert(
+    gateway, certificate
+):
+    context = client_context(certificate[0])
+    context.set_alpn_protocols(["h2"])
+    with pytest.raises(ssl.SSLError, match="ALERT"):
+        gateway.connect_tls(1, context, NAME)
+
+
+def test_who_speaks_http_2_without_having_agreed_on_it_is_told(client):
+    client.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0")
+    assert client.answer().status == 505
+    assert client.gone_within(4)
 
 
 def test_plain_http_on_the_tls_port_is_closed(gateway):

@@ -17,6 +17,8 @@ from tests.front.test_tls import (
     test_plain_http_on_the_tls_port_is_closed,
     test_the_end_is_said_before_the_connection_closes,
     test_the_upstream_is_told_about_it,
+    test_what_alpn_agrees_on,
+    test_who_speaks_http_2_without_having_agreed_on_it_is_told,
 )
 from tests.support.gateway import ANYWHERE, GatewayProcess
 
@@ -34,6 +36,8 @@ __all__ = [
     "test_plain_http_on_the_tls_port_is_closed",
     "test_the_end_is_said_before_the_connection_closes",
     "test_the_upstream_is_told_about_it",
+    "test_what_alpn_agrees_on",
+    "test_who_speaks_http_2_without_having_agreed_on_it_is_told",
 ]
 
 

@@ -114,6 +114,15 @@ def test_openssls_client_agrees_with_alpn(s_client, version):
     assert "No ALPN negotiated" in s_client(version, "-alpn", "spdy/1", seconds=0)
 
 
+@VERSIONS
+def test_who_offers_nothing_that_we_speak_is_served_all_the_same(connect, certificate, version):
+    context = client_context(certificate[0])
+    context.set_alpn_protocols(["h2"])
+    client = connect(context, **version)
+    assert client.socket.selected_alpn_protocol() is None
+    assert client.ask(get("/healthz")).body == b"OK"
+
+
 def test_openssls_client_resumes_its_session(s_client, tmp_path):
     said = s_client("-tls1_2", "-reconnect", seconds=0)
     assert said.count("Reused, TLSv1.2") == 5
