@@ -1,5 +1,7 @@
 """The first table of HTTP-RULES.md as a client meets it: refused and closed, or one message."""
 
+import threading
+
 import pytest
 
 from tests.support.message import LAST_CHUNK, answer, chunk, get, old, post, request
@@ -286,6 +288,54 @@ def test_read_ahead_is_bounded(gateway, client, origin):
     far.send(answer(200, b"one"))
     assert client.answer().body == b"one"
     assert client.answer().body == b"OK"
+
+
+def test_also_while_they_are_answered_one_by_one(gateway, client, origin):
+    """Each answer lets the next request begin, and no more be read than was used up."""
+    many = 2500
+
+    def send():
+        for _ in range(many):
+            client.send(get("/api/x", "A: " + "a" * 8000))
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    far = origin.accept()
+    far.request()
+    before = gateway.memory
+    assert far.says_nothing(0.2)
+    assert sender.is_alive(), "20 MB are more than anybody takes"
+    for number in range(many):
+        if number:
+            far.request()
+        far.send(answer(200, b"%d" % number))
+        assert client.answer().body == b"%d" % number
+        if number % 50 == 0:
+            assert gateway.memory - before < 4_000_000
+    sender.join()
+    assert client.ask(get("/healthz")).body == b"OK"
+
+
+@pytest.mark.parametrize("size", [100, 60_000, 70_000, 1_000_000])
+def test_a_body_that_was_read_ahead_in_part_comes_whole(client, origin, size):
+    body = bytes(range(250)) * (size // 250)
+    last = request("POST", "/big/x", body=body)
+    sender = threading.Thread(
+        target=client.send, args=(get("/api/1") + get("/healthz") * 1200 + last + get("/api/2"),)
+    )
+    sender.start()
+    far = origin.accept()
+    far.request()
+    assert far.says_nothing(0.2), "what comes after it is read and waits"
+    far.send(answer(200, b"one"))
+    assert [client.answer().body for _ in range(1201)] == [b"one", *[b"OK"] * 1200]
+    big = origin.accept()
+    assert big.request().body == body
+    big.send(answer(200, b"taken"))
+    assert far.request().target == b"/2"
+    far.send(answer(200, b"two"))
+    assert [client.answer().body for _ in range(2)] == [b"taken", b"two"]
+    sender.join()
 
 
 def test_answers_do_not_pile_up_before_a_client_that_reads_none(gateway):
