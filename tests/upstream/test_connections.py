@@ -61,6 +61,32 @@ def test_a_connection_is_used_again_by_any_client(gateway, kept, origin):
     assert origin.is_untouched
 
 
+def test_one_whose_answer_ended_before_a_full_client_is_read_from_again(gateway, kept, origin):
+    """A client that is full pauses the server's connection, which the next exchange needs."""
+    full = gateway.connect(receive_buffer=4096)
+    asked = 1000
+    full.send(get("/api/x") * asked)
+    answered = 0
+    # Each answer ends in the piece that it comes in: that of the last one is too much.
+    while not kept.says_nothing(1 if answered else 5):
+        kept.request()
+        kept.send(answer(200, b"x" * 8000))
+        answered += 1
+    assert answered < asked, "the client never was full"
+    for number in range(3):
+        other = gateway.connect()
+        other.send(get(f"/api/{number}"))
+        assert kept.request().target == b"/%d" % number
+        kept.send(answer(200, b"for another"))
+        assert other.answer().body == b"for another"
+    assert origin.is_untouched
+    assert [full.answer().status for _ in range(answered)] == [200] * answered
+    for _ in range(asked - answered):
+        assert kept.request().target == b"/x", "the first one goes on when it reads"
+        kept.send(answer(200))
+        assert full.answer().status == 200
+
+
 def test_two_exchanges_at_a_time_take_two(gateway, kept, origin):
     clients = [gateway.connect() for _ in range(2)]
     clients[0].send(get("/api/a"))
