@@ -27,6 +27,7 @@ def _of(file: str, module: str, *rows: tuple[str, str, str, str]) -> tuple[Mutan
 
 
 _REFUSED = "it_is_refused_and_the_connection_closed"
+_NOT_TAKEN = "the_end_of_an_answer_that_nobody_takes_is_cut"
 _SHUT = "what_a_route_keeps_shut_is_not_found_however_it_is_written"
 _CLIMBING = "a_path_that_some_server_reads_as_climbing_out_is_refused"
 
@@ -167,6 +168,12 @@ MUTANTS: Final = (
     *_of(
         HTTP1, "front/test_requests",
         ("read-ahead", "self.pause_reading(Why.READ_AHEAD)", "pass", "read_ahead_is_bounded"),
+        ("read-ahead", "        if self.receiver.held <= READ_AHEAD:\n", "        if True:\n",
+         "also_while_they_are_answered_one_by_one"),
+        ("read-ahead", "self.resume_reading(Why.CONNECTING | Why.UPSTREAM_FULL)",
+         "self._resume_all()", "also_while_they_are_answered_one_by_one"),
+        ("read-ahead", "        if self.receiver.held <= READ_AHEAD:\n", "        if False:\n",
+         "a_body_that_was_read_ahead_in_part_comes_whole[1000000]"),
         ("read-ahead", "self._stage in (_EXCHANGE, _FULL):", "self._stage is _EXCHANGE:",
          "answers_do_not_pile_up_before_a_client_that_reads_none"),
         ("read-ahead", "        if self.is_blocked:\n", "        if False:\n",
@@ -178,6 +185,22 @@ MUTANTS: Final = (
         ("http-1.0", "elif not self.head.minor:", "elif False:", "unless_it_asks_for_more"),
         ("closing", "head.keep_alive and not self.reception.is_draining", "True",
          "a_request_after_close_is_not_answered"),
+    ),
+    *_of(
+        HTTP1, "front/test_closing",
+        ("closing", "            self.transport.abortConnection()\n",
+         "            self.transport.loseConnection()\n", f"{_NOT_TAKEN}[tcp]"),
+        ("closing", "            self.transport.abortConnection()\n",
+         "            self.transport.loseConnection()\n",
+         "who_never_says_goodbye_is_not_waited_for[ssl]"),
+        ("closing", "self.deadline = sweep.now + self.reception.send_timeout",
+         "self.deadline = NEVER", f"{_NOT_TAKEN}[daarion-tls]"),
+        ("full", "self.deadline = self.reception.sweep.now + self.reception.send_timeout",
+         "self.deadline = NEVER", "so_is_one_that_takes_no_answer_and_has_asked_for_more[ssl]"),
+    ),
+    *_of(
+        HTTP1, "front/test_tls",
+        ("alpn", "@implementer(IProtocolNegotiationFactory)\n", "", "what_alpn_agrees_on"),
     ),
     *_of(
         HTTP1, "front/test_time_limits",

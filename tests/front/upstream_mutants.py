@@ -52,6 +52,8 @@ MUTANTS: Final = (
     Mutant("tls", SECURITY, "if server.verify:", "if False:",
            _CONNECTIONS
            + "an_https_server_whose_certificate_is_not_believed_is_a_502_with_the_reason"),
+    Mutant("pool", CONNECTION, "            if self._is_paused:\n", "            if False:\n",
+           _CONNECTIONS + "one_whose_answer_ended_before_a_full_client_is_read_from_again"),
     Mutant("pool", POOL, "self._idle.pop()", "self._idle.pop(0)",
            "tests/upstream/test_pool.py::TestPooling"),
     Mutant("pool", POOL, "if len(self._idle) >= IDLE_AT_MOST:", "if False:",
