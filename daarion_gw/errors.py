@@ -35,7 +35,6 @@ class Fault(Enum):
     UPSTREAM_TIMEOUT = (504, "Gateway Timeout", "upstream")
     # The gateway's own state.
     OVERLOADED = (503, "Service Unavailable", "gateway")
-    DRAINING = (503, "Service Unavailable", "gateway")
     INTERNAL = (500, "Internal Server Error", "gateway")
 
     def __init__(self, status: int, title: str, blame: str) -> None:

@@ -120,7 +120,7 @@ class Gateway(Service):
         return StartPage(lambda: rows, treq_probe(self.reactor), self._is_trusted)
 
     def _is_trusted(self, request: Any) -> bool:
-        return bool(request.channel.near.peer.trusted)
+        return bool(request.channel.origin.trusted)
 
     # running
 
@@ -166,23 +166,29 @@ class Gateway(Service):
         await gatherResults([done for done in closing if isinstance(done, Deferred)])
         idle: Deferred[None] = Deferred()
         limit = self.settings.gateway.drain_timeout
-        late = self.reactor.callLater(limit, self._cut_all, limit)
+        late = self.reactor.callLater(limit, self._late, limit)
         self.reception.drain(lambda: idle.callback(None))
         await idle
         if late.active():
             late.cancel()
 
-    def _cut_all(self, limit: float) -> None:
+    def _late(self, limit: float) -> None:
+        self._cut(f"that did not end within {limit:g} s")
+
+    def cut(self) -> None:
+        """Wait for nobody any more: end at once what is still there."""
+        self._cut("on a second signal")
+
+    def _cut(self, why: str) -> None:
         left = len(self.reception.connections)
-        self._log.warn("cut {left} connections that did not end within {limit:g} s",
-                       left=left, limit=limit)  # fmt: skip
+        self._log.warn("cut {left} connections {why}", left=left, why=why)
         self.reception.cut_all()
 
     async def _stop(self) -> None:
         await self._drain()
         self._sweep.stop()
         for pool in self._pools.values():
-            pool.close_idle()
+            pool.close()
         for companion in self._companions:
             stopping = companion.stopService()
             if isinstance(stopping, Deferred):
@@ -248,7 +254,7 @@ class Gateway(Service):
             for server in upstream.servers
         }
         for key in [key for key in self._pools if key not in wanted]:
-            self._pools.pop(key).close_idle()
+            self._pools.pop(key).close()
 
     # telling
 

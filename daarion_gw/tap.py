@@ -150,6 +150,7 @@ class _Told(Service):
     def __init__(self, gateway: Any, reactor: Any) -> None:
         self._gateway = gateway
         self._reactor = reactor
+        self._is_stopping = False
 
     def privilegedStartService(self) -> None:
         from daarion_gw.front.listeners import ListenError
@@ -168,8 +169,17 @@ class _Told(Service):
         self._reactor.callWhenRunning(self._take_signals)
 
     def _take_signals(self) -> None:
-        self._on(signal.SIGTERM, self._reactor.stop)
+        self._on(signal.SIGTERM, self._stop)
+        self._on(signal.SIGINT, self._stop)
         self._on(signal.SIGHUP, self._gateway.reload)
+
+    def _stop(self) -> None:
+        """Stop when all is done; asked a second time, at once."""
+        if self._is_stopping:
+            self._gateway.cut()
+        else:
+            self._is_stopping = True
+            self._reactor.stop()
 
     def _on(self, number: int, call: Callable[[], Any]) -> None:
         def told(_number: int, _frame: Any) -> None:

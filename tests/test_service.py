@@ -251,6 +251,22 @@ def test_what_does_not_end_in_time_is_cut(mortal, far_origin):
     assert "cut 1 connections that did not end within 3 s" in mortal.output
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_waits_for_nobody(mortal, far_origin, number):
+    client = mortal.connect()
+    client.send(get("/api/slow"))
+    far = far_origin.accept()
+    far.request()
+    mortal.process.send_signal(number)
+    until(mortal.refuses_connections, what="no new connections")
+    mortal.process.send_signal(number)
+    with Stopwatch() as watch:
+        assert mortal.exit_code() == 0
+    assert watch.seconds < 1
+    assert client.rest() == b"" and client.ending == "reset"
+    assert "cut 1 connections on a second signal" in mortal.output
+
+
 def test_ctrl_c_drains_too(mortal, far_origin):
     client = mortal.connect()
     client.send(get("/api/slow"))
@@ -364,6 +380,32 @@ def test_a_chunked_body_too(visitor):
     data = request("POST", "/wsgi/echo", "Transfer-Encoding: chunked")
     got = visitor.ask(data + b"5\r\nhello\r\n1;x\r\n!\r\n0\r\n\r\n")
     assert got.body.endswith(b"hello!")
+
+
+FORM = "Content-Type: application/x-www-form-urlencoded"
+
+
+def test_a_form_of_usual_size_is_parsed_and_a_large_one_handed_over(visitor):
+    assert visitor.ask(post("/form", b"a=1&b=2", FORM)).body == b"['a', 'b'] 7"
+    large = b"a=" + b"x" * 70_000
+    assert visitor.ask(post("/form", large, FORM)).body == b"[] 70002"
+
+
+def test_a_resource_says_itself_how_much_it_takes(visitor):
+    assert visitor.ask(post("/form", b"x" * 2_000_000)).body == b"[] 2000000"
+    assert visitor.ask(post("/form", b"x" * 2_000_001)).status == 413
+
+
+def test_one_that_says_nothing_takes_a_mebibyte(mounted):
+    assert mounted.connect().ask(post("/wsgi/echo", b"x" * (1 << 20))).status == 200
+    assert mounted.connect().ask(post("/wsgi/echo", b"x" * ((1 << 20) + 1))).status == 413
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/"])
+def test_the_gateways_own_pages_take_no_body(mounted, path):
+    assert mounted.connect().ask(post(path, b"a=1", FORM)).status == 413
+    chunked = request("POST", path, "Transfer-Encoding: chunked", FORM)
+    assert mounted.connect().ask(chunked + b"3\r\na=1\r\n0\r\n\r\n").status == 413
 
 
 def test_resources_and_routes_answer_on_one_connection(visitor, far_side):

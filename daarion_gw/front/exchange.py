@@ -53,7 +53,6 @@ class Exchange:
 
     __slots__ = (
         "_attempt",
-        "_last_backlog",
         "_received",
         "_started",
         "_tries",
@@ -102,7 +101,6 @@ class Exchange:
         self._attempt: Attempt | None = None
         self._turn = proxy.next_turn()
         self._tries = 0
-        self._last_backlog = -1
         self._started = time.perf_counter()
         counters = proxy.counters
         counters.requests += 1
@@ -255,7 +253,7 @@ class Exchange:
         far, near = self.far, self.near
         assert far is not None
         self._finish()
-        if near.request_complete:
+        if near.request_complete and (self._upload is None or self._upload.is_sent):
             far.release()
         else:
             # The server has said all and has not heard all: nobody knows what it does next.
@@ -272,7 +270,7 @@ class Exchange:
             self._try_again(far)
         elif silent:
             silence = "closed the connection without an answer"
-            self.refuse(Fault.UPSTREAM_BROKE, far.tls_failure or silence)
+            self.refuse(Fault.UPSTREAM_BROKE, far.trouble or silence)
         elif far.is_lost:
             self.refuse(Fault.UPSTREAM_BROKE, detail)
         else:
@@ -294,14 +292,9 @@ class Exchange:
 
     def near_blocked(self) -> None:
         if self.far is not None:
-            self._last_backlog = self.near.backlog
+            self.near.is_moving()
             self.far.pause_reading()
             self.near.deadline = later(self, self.proxy.timeouts.send)
-
-    def near_moved(self) -> bool:
-        """Whether a client that is full has taken anything since this was asked last."""
-        last, self._last_backlog = self._last_backlog, self.near.backlog
-        return last != self._last_backlog
 
     def near_drained(self) -> None:
         if self.far is not None:

@@ -9,6 +9,8 @@ from twisted.web.resource import Resource
 class Health(Resource):
     """200, ``text/plain``, ``OK`` (SPEC.md section 2)."""
 
+    max_body = 0
+
     def getChild(self, path: bytes, request: Any) -> Any:
         return notFound()
 

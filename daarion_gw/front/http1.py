@@ -4,8 +4,8 @@ It knows how an answer is framed for this client and when the connection may go 
 not know what is proxied, rendered or refused: that is `Reception`'s.
 """
 
-from enum import Enum, IntFlag, auto
-from typing import TYPE_CHECKING, Any, Protocol
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.interfaces import IProtocolNegotiationFactory, IPushProducer, ISSLTransport
 from twisted.internet.protocol import Factory
@@ -16,10 +16,12 @@ from zope.interface import implementer
 from daarion_gw.errors import Fault
 from daarion_gw.net.sweep import NEVER
 from daarion_gw.net.transport import backlog
-from daarion_gw.wire.answer import Framing
 from daarion_gw.wire.faults import WireError
 from daarion_gw.wire.request import RequestHead
 from daarion_gw.wire.request_receiver import Reading, RequestReceiver
+
+from .answering import Answering
+from .conversation import Conversation, Why
 
 if TYPE_CHECKING:
     from .reception import Reception
@@ -27,22 +29,10 @@ if TYPE_CHECKING:
 # How much of a request's body is read to its end after the answer, rather than closing.
 DRAIN_AT_MOST = 64 * 1024
 READ_AHEAD = 64 * 1024
+# How many requests of one client that came together are begun in one turn of the loop.
+IN_A_ROW = 16
 # How long a client that is still sending gets to see why it was refused (seconds).
 LINGER = 1.0
-
-
-class Conversation(Protocol):
-    """What is done with one request: proxied, or rendered by a resource."""
-
-    def begin(self) -> None: ...
-    def body_received(self, data: bytes) -> None: ...
-    def body_ended(self) -> None: ...
-    def request_paused(self) -> None: ...
-    def request_broken(self, error: WireError) -> None: ...
-    def near_blocked(self) -> None: ...
-    def near_drained(self) -> None: ...
-    def near_lost(self) -> None: ...
-    def deadline_passed(self, now: float) -> None: ...
 
 
 class Stage(Enum):
@@ -55,48 +45,38 @@ class Stage(Enum):
     DRAINING = auto()
     # Answered, but the client has not taken the answer yet.
     FULL = auto()
+    # Answered like many before it in one turn of the loop: now it is the others' turn.
+    YIELDING = auto()
     # Closing: what still comes is thrown away.
     LINGERING = auto()
     SWITCHED = auto()
     CLOSED = auto()
 
 
-class Why(IntFlag):
-    """Why a client is not read from: all reasons must be gone before it is again."""
-
-    CONNECTING = 1
-    UPSTREAM_FULL = 2
-    READ_AHEAD = 4
-
-
 # In CPython 3.11 a member costs eight times a global each time it is read off its class.
-_IDLE, _HEAD, _EXCHANGE, _DRAINING, _FULL, _LINGERING, _SWITCHED, _CLOSED = Stage
+(_IDLE, _HEAD, _EXCHANGE, _DRAINING, _FULL, _YIELDING, _LINGERING, _SWITCHED,
+ _CLOSED) = Stage  # fmt: skip
+_BUSY = (_EXCHANGE, _FULL, _YIELDING)
 _HELD = Reading.HELD
-_NONE = Framing.NONE
 
 
 @implementer(IPushProducer)
-class HTTP1Connection(TwistedProtocol):
+class HTTP1Connection(Answering, TwistedProtocol):
     """One client connection. Towards it we are a producer: Twisted says when it is full."""
-
-    transport: Any
 
     def __init__(self, reception: "Reception") -> None:
         self.reception = reception
         self.receiver = RequestReceiver(self)
         self.deadline = NEVER
-        # The request at hand; meaningless between requests.
-        self.head: RequestHead | None = None
         self.conversation: Conversation | None = None
         self.is_blocked = False
         self.requests = 0
         self._stage = _IDLE
         self._paused_for = 0
         self._drained = 0
-        self._keep_alive = True
-        self._chunking = False
-        # An answer's head that waits for its body's first piece, to go out in one segment.
-        self._pending = b""
+        self._in_a_row = 0
+        # What the client had not taken when it was last looked at.
+        self._last_backlog = -1
 
     # Called by Twisted.
 
@@ -115,11 +95,10 @@ class HTTP1Connection(TwistedProtocol):
         conversation = self.conversation
         if conversation is not None:
             conversation.request_paused()
-        if self.receiver.held > READ_AHEAD and self._stage in (_EXCHANGE, _FULL):
+        if self.receiver.held > READ_AHEAD and self._stage in _BUSY:
             self.pause_reading(Why.READ_AHEAD)
         elif self._stage is _IDLE and self.receiver.held:
-            self._stage = _HEAD
-            self.deadline = self.reception.sweep.now + self.reception.head_timeout
+            self._await_head()
 
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
         self._stage = _CLOSED
@@ -158,10 +137,17 @@ class HTTP1Connection(TwistedProtocol):
                 self, WireError(Fault.HEAD_TOO_SLOW, "the request's head took too long")
             )
         elif stage is _LINGERING:
-            # Waiting for the peer's own goodbye, as TLS does, could last for ever.
-            self.transport.abortConnection()
+            self._lingered(now)
         else:
             self.close()
+
+    def _lingered(self, now: float) -> None:
+        if backlog(self.transport) and self.is_moving():
+            # Slow, and not gone.
+            self.deadline = now + self.reception.send_timeout
+        else:
+            # Waiting for the peer's own goodbye, as TLS does, could last for ever.
+            self.transport.abortConnection()
 
     # Called by the wire.
 
@@ -170,9 +156,23 @@ class HTTP1Connection(TwistedProtocol):
         self.requests += 1
         self._keep_alive = head.keep_alive and not self.reception.is_draining
         self._chunking = False
+        self._has_answered = False
         self._stage = _EXCHANGE
         self.deadline = NEVER
-        self.reception.receive(self, head)
+        try:
+            self.reception.receive(self, head)
+        except Exception:
+            self._fell_over(head)
+
+    def _fell_over(self, head: RequestHead) -> None:
+        """A mistake of ours must not leave the client without an answer."""
+        conversation, self.conversation = self.conversation, None
+        if conversation is not None:
+            conversation.near_lost()
+        if self._stage is _EXCHANGE and not self._has_answered:
+            self.reception.fell_over(self, head)
+        else:
+            self.cut()
 
     def body_received(self, data: bytes) -> None:
         if self.conversation is not None:
@@ -214,67 +214,16 @@ class HTTP1Connection(TwistedProtocol):
         """Whether all of the request at hand has come."""
         return self.receiver.state is _HELD
 
-    @property
-    def backlog(self) -> int:
-        """Bytes that were sent to the client and that it has not taken."""
-        return backlog(self.transport)
+    def is_moving(self) -> bool:
+        """Whether a client that is full has taken anything since this was asked last."""
+        last, self._last_backlog = self._last_backlog, backlog(self.transport)
+        return last != self._last_backlog
 
-    # Called by the conversation: answering.
-
-    def send_informational(self, status: int, reason: bytes, block: bytes) -> None:
-        """A 1xx answer; a 1.0 client gets none (RFC 9110 15.2)."""
-        assert self.head is not None
-        if self.head.minor:
-            self.transport.write(b"HTTP/1.1 %d %b\r\n%b\r\n" % (status, reason, block))
-
-    def send_head(
-        self, status: int, reason: bytes, block: bytes, framing: Framing, length: int | None
-    ) -> None:
-        """The answer's head: ``block`` has all fields but those of framing and connection.
-
-        length: of the body in bytes where ``framing`` is LENGTH; with NONE it is said where
-        it is known (HEAD, 304).
-        """
-        assert self.head is not None
-        lines = b""
-        if length is not None:
-            lines = b"Content-Length: %d\r\n" % length
-        elif framing is not _NONE:
-            if self.head.minor:
-                lines = b"Transfer-Encoding: chunked\r\n"
-                self._chunking = True
-            else:
-                self._keep_alive = False
-        if not self._keep_alive:
-            lines += b"Connection: close\r\n"
-        elif not self.head.minor:
-            lines += b"Connection: keep-alive\r\n"
-        self._pending = b"HTTP/1.1 %d %b\r\n%b%b\r\n" % (status, reason, block, lines)
-
-    def send_body(self, data: bytes) -> None:
-        """A piece of the answer's body, not empty."""
-        if self._chunking:
-            data = b"%b%x\r\n%b\r\n" % (self._pending, len(data), data)
-            self._pending = b""
-        elif self._pending:
-            data = self._pending + data
-            self._pending = b""
-        self.transport.write(data)
-
-    def flush(self) -> None:
-        """No more comes for now: a head must not wait for a body that takes its time."""
-        if self._pending:
-            pending, self._pending = self._pending, b""
-            self.transport.write(pending)
+    # Called by the conversation: the end of an answer.
 
     def end(self, trailers: bytes = b"") -> None:
         """The answer is complete. trailers: a checked field block."""
-        pending, self._pending = self._pending, b""
-        if self._chunking:
-            pending = b"%b0\r\n%b\r\n" % (pending, trailers)
-            self._chunking = False
-        if pending:
-            self.transport.write(pending)
+        self.finish_answer(trailers)
         self.conversation = None
         if not self._keep_alive:
             self.close()
@@ -286,10 +235,6 @@ class HTTP1Connection(TwistedProtocol):
             self._resume_all()
             self.deadline = self.reception.sweep.now + self.reception.head_timeout
 
-    def no_keep_alive(self) -> None:
-        """The answer that comes is the last on this connection."""
-        self._keep_alive = False
-
     def cut(self) -> None:
         """End the connection so that the client cannot take half an answer for the whole."""
         self._pending = b""
@@ -300,8 +245,11 @@ class HTTP1Connection(TwistedProtocol):
     def abort(self) -> None:
         """End the connection at once, with a reset."""
         # Twisted's TLS says goodbye even then: to a 1.0 client that would be the body's end.
-        below = self.transport.transport if self.is_secure else self.transport
-        below.abortConnection()
+        self._lowest.abortConnection()
+
+    @property
+    def _lowest(self) -> Any:
+        return self.transport.transport if self.is_secure else self.transport
 
     def switch(self, protocol: Any) -> bytes:
         """From here on all bytes and the end of the connection go to ``protocol``.
@@ -311,6 +259,8 @@ class HTTP1Connection(TwistedProtocol):
         self._stage = _SWITCHED
         self.deadline = NEVER
         self.conversation = None
+        # What it said before it left is still passed on.
+        self._lowest.tells_hangup = False
         self._resume_all()
 
         def lost(reason: Failure) -> None:
@@ -338,6 +288,20 @@ class HTTP1Connection(TwistedProtocol):
             self._stage = _FULL
             self.deadline = self.reception.sweep.now + self.reception.send_timeout
             return
+        if self.receiver.held:
+            self._in_a_row += 1
+            if self._in_a_row > IN_A_ROW:
+                self._stage = _YIELDING
+                self.reception.reactor.callLater(0, self._go_on)
+                return
+        self._begin_next()
+
+    def _go_on(self) -> None:
+        self._in_a_row = 0
+        if self._stage is _YIELDING:
+            self._next_request()
+
+    def _begin_next(self) -> None:
         self._stage = _IDLE
         self.deadline = self.reception.sweep.now + self.reception.keep_alive
         self.resume_reading(Why.CONNECTING | Why.UPSTREAM_FULL)
@@ -345,8 +309,11 @@ class HTTP1Connection(TwistedProtocol):
         if self.receiver.held <= READ_AHEAD:
             self.resume_reading(Why.READ_AHEAD)
         if self._stage is _IDLE and self.receiver.held:
-            self._stage = _HEAD
-            self.deadline = self.reception.sweep.now + self.reception.head_timeout
+            self._await_head()
+
+    def _await_head(self) -> None:
+        self._stage = _HEAD
+        self.deadline = self.reception.sweep.now + self.reception.head_timeout
 
     def close(self) -> None:
         """Close after what was written, and so that a client that still sends can read it."""

@@ -43,7 +43,7 @@ def answer_late(exchange: "Exchange", upload: Upload | None) -> None:
     """The answer has begun and does not go on: the server is silent, or the client is full."""
     near, timeouts = exchange.near, exchange.proxy.timeouts
     if near.is_blocked:
-        if exchange.near_moved():
+        if near.is_moving():
             near.deadline = later(exchange, timeouts.send)
         else:
             exchange.cut(None, "the client stopped taking the answer")

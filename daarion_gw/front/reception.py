@@ -20,32 +20,20 @@ from daarion_gw.net.sweep import Sweep
 from daarion_gw.observe.access_log import AccessLog
 from daarion_gw.observe.counters import Counters
 from daarion_gw.wire.answer import AnswerHead, Framing
-from daarion_gw.wire.client import Peer, Trust, believed_request_id, plain_address
+from daarion_gw.wire.client import Peer, Trust, believed_request_id, origin_of, plain_address
 from daarion_gw.wire.faults import WireError
 from daarion_gw.wire.passage import PSEUDONYM, SECURITY_LINES
 from daarion_gw.wire.request import RequestFields, RequestHead
 from daarion_gw.wire.target import path_of
 from daarion_gw.wire.upgrade import origin_allowed, wants_websocket
 
-from .error_page import render, wants_html
 from .exchange import Exchange
 from .http1 import HTTP1Connection
-from .records import entry_of, entry_of_refusal
+from .records import entry_of, entry_of_own
+from .refusals import ALLOW, CLOSING, send_refusal
 from .relay import Relay, open_relay
 from .rendering import Rendering
 from .tree import Miss, ProxyResource, Root
-
-_HINTS = {
-    Fault.UPSTREAM_REFUSED: "Is the service running, and does it listen on this address?",
-    Fault.UPSTREAM_UNRESOLVED: "Is the service's name spelt right, and is its container up?",
-    Fault.UPSTREAM_BROKE: "The service's own log says why it ended the connection.",
-    Fault.UPSTREAM_NONSENSE: "The service's answer breaks the rules of HTTP; see its own log.",
-    Fault.UPSTREAM_CONNECT_TIMEOUT: "Is the address right, and does a firewall let it through?",
-    Fault.UPSTREAM_TIMEOUT: "If the service needs this long, raise timeouts of this route.",
-    Fault.BODY_TOO_LARGE: "If bodies of this size are meant, raise max_body of this route.",
-    Fault.NOT_FOUND: "`daarion-gw routes` lists the routes there are.",
-    Fault.LOOP: "The upstream of this route leads back to the gateway.",
-}
 
 
 class Reception:
@@ -145,7 +133,7 @@ class Reception:
             self._refuse(near, head, request_id, Fault.EXPECTATION_FAILED, "an unknown expectation")
             return
         if head.method == b"OPTIONS" and (head.target == b"*" or self._is_last_hop(fields)):
-            self._answer(near, head, request_id, 204, b"No Content", _ALLOW)
+            self._answer(near, head, request_id, 204, b"No Content", ALLOW)
             return
         if self._loop_mark in fields.kept:
             self._refuse(
@@ -194,7 +182,7 @@ class Reception:
 
     def _render(self, near: HTTP1Connection, head: RequestHead, request_id: bytes) -> None:
         length = head.fields.content_length
-        limit = self.render_limit
+        limit = self.root.body_limit(head.target)
         if length is not None and length > limit:
             detail = f"a body of {length} bytes; {limit} may come"
             self._refuse(near, head, request_id, Fault.BODY_TOO_LARGE, detail)
@@ -202,9 +190,6 @@ class Reception:
         rendering = Rendering(self, near, head, request_id, limit)
         near.conversation = rendering
         rendering.begin()
-
-    # What a resource of Twisted Web may be sent; it stores it (SPEC.md section 2).
-    render_limit = 100 * 1024 * 1024
 
     def _miss(
         self, near: HTTP1Connection, head: RequestHead, request_id: bytes, miss: Miss
@@ -232,6 +217,12 @@ class Reception:
         request_id = b"%b%08x" % (self._id_prefix, next(self._id_count))
         self._refuse(near, head, request_id, error.fault, error.detail)
 
+    def fell_over(self, near: HTTP1Connection, head: RequestHead) -> None:
+        """Called within the exception that stopped the work on a request."""
+        request_id = b"%b%08x" % (self._id_prefix, next(self._id_count))
+        self._log.failure("{request_id}: a mistake in the gateway", request_id=request_id.decode())
+        self._refuse(near, head, request_id, Fault.INTERNAL, "the work on this request failed")
+
     def _refuse(
         self,
         near: HTTP1Connection,
@@ -247,12 +238,12 @@ class Reception:
             proxy.counters.requests += 1
             proxy.counters.answers[fault.status // 100] += 1
             proxy.counters.failed(fault.name)
-        if fault in _CLOSING:
+        if fault in CLOSING:
             near.no_keep_alive()
         sent = self.send_refusal(near, head, request_id, fault, detail)
         if self._logs and (proxy is None or proxy.route.access_log):
             self._access_log.write(
-                entry_of_refusal(near.peer, head, request_id, fault.status, sent, fault.name, proxy)
+                entry_of_own(near.peer, head, request_id, fault.status, sent, fault.name, proxy)
             )
         near.end()
 
@@ -272,30 +263,9 @@ class Reception:
         self, near: HTTP1Connection, head: RequestHead, request_id: bytes, fault: Fault, detail: str
     ) -> int:
         """Head and body of a refusal in the form that the client asked for; the body's size."""
-        told = near.peer.trusted
-        content_type, body = render(
-            fault.status,
-            fault.title,
-            request_id.decode("ascii"),
-            detail if told else None,
-            _HINTS.get(fault) if told else None,
-            wants_html(head.value(b"accept")),
-        )
-        extra = b""
-        if fault.status == 503:
-            extra = b"Retry-After: 1\r\n"
-        elif fault is Fault.UPGRADE_REQUIRED:
-            extra = b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-        elif fault is Fault.METHOD_NOT_ALLOWED:
-            extra = _ALLOW
-        block = b"%bContent-Type: %b\r\nCache-Control: no-store\r\n%b" % (
-            self._own_lines(request_id), content_type, extra,
-        )  # fmt: skip
-        near.send_head(fault.status, fault.title.encode(), block, Framing.LENGTH, len(body))
-        if head.method == b"HEAD":
-            return 0
-        near.send_body(body)
-        return len(body)
+        origin = origin_of(near.peer, head.fields.identity, head.host)
+        told = detail if origin.trusted else None
+        return send_refusal(near, head, fault, self._own_lines(request_id), request_id, told)
 
     def _answer(
         self, near: HTTP1Connection, head: RequestHead, request_id: bytes, status: int,
@@ -306,9 +276,7 @@ class Reception:
         block = self._own_lines(request_id) + lines
         near.send_head(status, reason, block, Framing.NONE, length)
         if self._logs:
-            self._access_log.write(
-                entry_of_refusal(near.peer, head, request_id, status, 0, "", None)
-            )
+            self._access_log.write(entry_of_own(near.peer, head, request_id, status, 0, "", None))
         near.end()
 
     def _own_lines(self, request_id: bytes) -> bytes:
@@ -332,25 +300,9 @@ class Reception:
         if self._logs and path_of(rendering.head.target) != b"/healthz":
             near, head, request_id = rendering.near, rendering.head, rendering.request_id
             status, sent = rendering.status, rendering.sent
-            entry = entry_of_refusal(near.peer, head, request_id, status, sent, "", None, seconds)
+            entry = entry_of_own(near.peer, head, request_id, status, sent, "", None, seconds)
             self._access_log.write(entry)
 
     def relay(self, exchange: Exchange, head: AnswerHead) -> str | None:
         """Make a WebSocket of an exchange whose upstream agreed; else say what is wrong."""
         return open_relay(self, exchange, head)
-
-
-_ALLOW = b"Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"
-_CLOSING = frozenset(
-    {
-        Fault.MALFORMED,
-        Fault.HEAD_TOO_SLOW,
-        Fault.BODY_TOO_LARGE,
-        Fault.TARGET_TOO_LONG,
-        Fault.FIELDS_TOO_LARGE,
-        Fault.EXPECTATION_FAILED,
-        Fault.METHOD_NOT_ALLOWED,
-        Fault.CODING_NOT_IMPLEMENTED,
-        Fault.VERSION_NOT_SUPPORTED,
-    }
-)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from daarion_gw.observe.access_log import Entry
 from daarion_gw.observe.counters import NO_ANSWER
-from daarion_gw.wire.client import Peer
+from daarion_gw.wire.client import Peer, origin_of
 from daarion_gw.wire.request import RequestHead
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def entry_of(exchange: "Exchange", seconds: float) -> Entry:
     )
 
 
-def entry_of_refusal(
+def entry_of_own(
     peer: Peer,
     head: RequestHead,
     request_id: bytes,
@@ -71,9 +71,10 @@ def entry_of_refusal(
     seconds: float = 0.0,
 ) -> Entry:
     """The entry of an answer that the gateway gave by itself."""
+    client = origin_of(peer, head.fields.identity, head.host).client
     return Entry(
         when=time.time() - seconds,
-        client=peer.address.decode("ascii"),
+        client=client.decode("ascii"),
         method=head.method,
         target=head.target,
         version=_version(head),

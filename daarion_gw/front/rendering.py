@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 # As in the exchange: a body must bring this many bytes in this many seconds.
 _BODY_INTERVAL = 30.0
 _SLOWEST_BODY = 64 * 30
+# A form as large as this is parsed by Twisted in some 20 ms, in which nothing else happens.
+FORM_AT_MOST = 64 * 1024
 # What Twisted says of itself, and what our own parser and shell decide.
 _NOT_PASSED = frozenset({b"server", b"connection"})
 _SECURITY = (b"x-content-type-options", b"x-frame-options", b"referrer-policy")
@@ -64,8 +66,11 @@ class Rendering:
         self.site = reception.site
         self.factory = reception.site
         self.transport = near.transport
+        self.origin = origin_of(near.peer, head.fields.identity, head.host)
+        # Any other form is in the request's content, like every body.
+        is_small = 0 < (head.fields.content_length or 0) <= FORM_AT_MOST
         # Twisted calls what it does not annotate.
-        self._request: Any = Request(self)
+        self._request: Any = Request(self, parsePOSTFormSubmission=is_small)
 
     def begin(self) -> None:
         head, request = self.head, self._request
@@ -86,7 +91,7 @@ class Rendering:
         if head.host is not None:
             yield b"Host", head.host
         yield from pairs(head.fields.kept)
-        yield from pairs(origin_of(self.near.peer, head.fields.identity, head.host).lines)
+        yield from pairs(self.origin.lines)
         yield b"X-Request-Id", self.request_id
 
     def _received_all(self) -> None:
@@ -124,6 +129,7 @@ class Rendering:
         near.end()
 
     def near_blocked(self) -> None:
+        self.near.is_moving()
         self.near.deadline = self.reception.sweep.now + self.reception.send_timeout
         if self._pulling is not None:
             self._pulling.pause()
@@ -143,7 +149,10 @@ class Rendering:
 
     def deadline_passed(self, now: float) -> None:
         if self.near.is_blocked:
-            self.near.transport.abortConnection()
+            if self.near.is_moving():
+                self.near.deadline = now + self.reception.send_timeout
+            else:
+                self.near.transport.abortConnection()
         elif self._received - self._rate_mark < _SLOWEST_BODY:
             self._refuse(Fault.BODY_TOO_SLOW, "the request's body came too slowly")
         else:

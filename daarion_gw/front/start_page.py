@@ -69,6 +69,7 @@ class StartPage(Resource):
     """
 
     isLeaf = True
+    max_body = 0
 
     def __init__(
         self,

@@ -18,6 +18,9 @@ from daarion_gw.upstream.pool import Pool
 from daarion_gw.wire.passage import Passage
 from daarion_gw.wire.target import climbs, folded, is_plain, normal, path_of, readings
 
+# A resource of Twisted Web has all of a body stored before it is asked.
+MOUNTED_MAX_BODY = 1024 * 1024
+
 
 class Miss(Enum):
     """Why a request has no resource."""
@@ -88,7 +91,13 @@ class ProxyResource(Resource):
 
 
 class Root(Resource):
-    """Everything that the gateway serves."""
+    """Everything that the gateway serves.
+
+    mounted_max_body: what a resource beside the routes may be sent, in bytes, where it does
+    not say so itself by an attribute ``max_body``.
+    """
+
+    mounted_max_body = MOUNTED_MAX_BODY
 
     def __init__(self) -> None:
         super().__init__()
@@ -115,6 +124,12 @@ class Root(Resource):
                 return Miss.SLASH
             return Miss.NOT_FOUND
         return found
+
+    def body_limit(self, target: bytes) -> int:
+        """How many bytes of body the resource that serves ``target`` takes."""
+        child = self.children.get(path_of(target)[1:].partition(b"/")[0])
+        limit: int = getattr(child, "max_body", self.mounted_max_body)
+        return limit
 
     def _lookup(self, host: bytes | None, path: bytes) -> "ProxyResource | Root | None":
         found = self._table.find(host, path)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from daarion_gw.net.transport import backlog
 from daarion_gw.wire.request import RequestHead
 
-from .http1 import HTTP1Connection, Why
+from .conversation import Why
+from .http1 import HTTP1Connection
 
 if TYPE_CHECKING:
     from daarion_gw.upstream.connection import UpstreamConnection
@@ -153,6 +154,11 @@ class Upload:
         assert self.far is not None
         last, self._last_backlog = self._last_backlog, backlog(self.far.transport)
         return last != self._last_backlog
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether all that was written to the server is with the kernel."""
+        return self.far is None or not backlog(self.far.transport)
 
     @property
     def is_stuck(self) -> bool:

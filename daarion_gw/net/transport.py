@@ -56,7 +56,22 @@ class _SendsAtOnce:
 
 
 class Accepted(_SendsAtOnce, tcp.Server):
-    """The near end of an accepted TCP connection."""
+    """The near end of an accepted TCP connection.
+
+    tells_hangup: whether the peer's leaving is told at once, with what it sent still unread.
+    """
+
+    tells_hangup = True
+
+    def loseConnection(self: Any) -> None:
+        """Close when all is written; a peer that says no more may still be listening."""
+        self.tells_hangup = False
+        super().loseConnection()
+
+    def abortConnection(self: Any) -> None:
+        """Close at once."""
+        self.tells_hangup = False
+        super().abortConnection()
 
 
 class Connected(_SendsAtOnce, tcp.Client):

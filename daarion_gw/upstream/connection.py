@@ -41,10 +41,11 @@ class UpstreamConnection(TwistedProtocol):
     # When an idle connection has been idle for too long (seconds of the sweep's clock).
     idle_until = 0.0
     is_lost = False
-    # What was wrong with TLS, if that ended it.
-    tls_failure = ""
+    # What ended it, if that was more than a close.
+    trouble = ""
     used = False
     _is_paused = False
+    _begun_in: float = -1
 
     def __init__(self, pool: "Pool") -> None:
         self.pool = pool
@@ -61,6 +62,7 @@ class UpstreamConnection(TwistedProtocol):
         receiver = self.receiver
         receiver.sink = taker
         receiver.expect(method, upgrade)
+        self._begun_in = self.pool.turns.turn
 
     def write(self, data: bytes) -> None:
         self.pool.counters.bytes_sent += len(data)
@@ -77,6 +79,16 @@ class UpstreamConnection(TwistedProtocol):
             self.pool.give_back(self)
         else:
             self.abort()
+
+    def close(self) -> None:
+        """Close politely; nothing is under way."""
+        transport = self.transport
+        # One that is waited for keeps Twisted's TLS from saying goodbye.
+        transport.unregisterProducer()
+        transport.loseConnection()
+        if self.pool.server.scheme == "https":
+            # Nor is the server's own goodbye waited for: it may never come.
+            transport.transport.loseConnection()
 
     def abort(self) -> None:
         """Close at once; whatever is under way is lost. Nobody is told."""
@@ -101,13 +113,18 @@ class UpstreamConnection(TwistedProtocol):
             self.pool.forget(self)
             self.abort()
             return
+        if self._begun_in == self.pool.turns.turn:
+            # It waited in the socket when the request was sent, and answers another one.
+            self.trouble = "sent bytes that nobody had asked for"
+            self.receiver.end(whole=False)
+            return
         self.pool.counters.bytes_received += len(data)
         self.receiver.receive(data)
         taker.answer_paused()
 
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
         self.is_lost = True
-        self.tls_failure = tls_failure(reason.value)
+        self.trouble = tls_failure(reason.value)
         self.pool.connection_closed(self)
         if self.taker is not None:
             # Only a proper close can be the end of a body that the close ends.

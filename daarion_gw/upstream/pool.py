@@ -4,6 +4,8 @@ Last in, first out: the connection used most recently is the least likely to be 
 the other side. Nothing here looks at more than one connection per request.
 """
 
+import errno
+import math
 from typing import Any, Protocol
 
 from twisted.internet import error
@@ -22,6 +24,8 @@ from .security import tls_factory
 
 IDLE_AT_MOST = 128
 IDLE_SECONDS = 60.0
+# What connecting needs and this machine or process has no more of: files, memory, ports.
+_OUT_OF = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
 
 
 class Asker(Protocol):
@@ -29,6 +33,12 @@ class Asker(Protocol):
 
     def far_connected(self, connection: UpstreamConnection) -> None: ...
     def far_failed(self, fault: Fault, detail: str) -> None: ...
+
+
+class _NoTurns:
+    """Stands in for a reactor that does not count its turns: no two are the same."""
+
+    turn = math.nan
 
 
 class Pool:
@@ -41,8 +51,13 @@ class Pool:
         self.names = names
         self.server = server
         self.counters = counters
+        # What a connection reads in the very turn of the loop in which a request was sent on it
+        # had come before: it is told by that. Other reactors than ours need to be asked.
+        self._asks_always = not hasattr(reactor, "turn")
+        self.turns = _NoTurns if self._asks_always else reactor
         self._sweep = sweep
         self._idle: list[UpstreamConnection] = []
+        self._is_closed = False
 
     def __repr__(self) -> str:
         open_now = self.counters.connections_open
@@ -56,7 +71,7 @@ class Pool:
         """An idle connection, or None. ``careful``: what is sent on it can't be sent twice."""
         while self._idle:
             connection = self._idle.pop()
-            if not careful or not has_ended(connection.transport):
+            if not (careful or self._asks_always) or not has_ended(connection.transport):
                 return connection
             connection.abort()
         return None
@@ -66,6 +81,9 @@ class Pool:
         return Attempt(self, asker, timeout)
 
     def give_back(self, connection: UpstreamConnection) -> None:
+        if self._is_closed:
+            connection.close()
+            return
         if len(self._idle) >= IDLE_AT_MOST:
             connection.abort()
             return
@@ -95,7 +113,12 @@ class Pool:
             stay += 1
         old, self._idle = self._idle[:stay], self._idle[stay:]
         for connection in old:
-            connection.transport.loseConnection()
+            connection.close()
+
+    def close(self) -> None:
+        """Nobody asks any more: close what is idle, and the rest as soon as it is."""
+        self._is_closed = True
+        self.close_idle()
 
 
 class _Factory(ClientFactory):
@@ -207,7 +230,9 @@ class Attempt:
             self._try_next()
             return
         self.pool.names.forget(self.pool.server.host)
-        if isinstance(reason, error.TimeoutError):
+        if getattr(reason, "osError", None) in _OUT_OF:
+            self._fail(Fault.OVERLOADED, f"cannot be connected to: {reason}")
+        elif isinstance(reason, error.TimeoutError):
             self._fail(Fault.UPSTREAM_CONNECT_TIMEOUT, "did not accept the connection in time")
         elif isinstance(reason, error.ConnectionRefusedError):
             self._fail(Fault.UPSTREAM_REFUSED, "refused the connection")

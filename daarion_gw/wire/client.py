@@ -13,6 +13,9 @@ from .grammar import REQUEST_ID
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
+HOPS_AT_MOST = 64
+
+
 class Trust:
     """The networks whose word about the client is believed."""
 
@@ -65,14 +68,18 @@ class Peer:
 
 
 class Origin:
-    """What is believed of one request: client address, scheme, and the lines that say so."""
+    """What is believed of one request: client address, scheme, and the lines that say so.
 
-    __slots__ = ("client", "lines", "scheme")
+    trusted: whether the client itself, and not only the proxy that names it, is trusted.
+    """
 
-    def __init__(self, client: bytes, scheme: bytes, lines: bytes) -> None:
+    __slots__ = ("client", "lines", "scheme", "trusted")
+
+    def __init__(self, client: bytes, scheme: bytes, lines: bytes, trusted: bool) -> None:
         self.client = client
         self.scheme = scheme
         self.lines = lines
+        self.trusted = trusted
 
 
 def origin_of(peer: Peer, identity: list[tuple[bytes, bytes]], host: bytes | None) -> Origin:
@@ -82,7 +89,7 @@ def origin_of(peer: Peer, identity: list[tuple[bytes, bytes]], host: bytes | Non
     """
     host_line = b"X-Forwarded-Host: %b\r\n" % host if host is not None else b""
     if not identity or not peer.trusted:
-        return Origin(peer.address, peer.scheme, peer.lines + host_line)
+        return Origin(peer.address, peer.scheme, peer.lines + host_line, peer.trusted)
     lines = dict.fromkeys((name for name, _ in identity), b"")
     for name, line in identity:
         lines[name] += line
@@ -96,7 +103,8 @@ def origin_of(peer: Peer, identity: list[tuple[bytes, bytes]], host: bytes | Non
         b", ".join([*chain, peer.address]),
         scheme,
     )
-    return Origin(client, scheme, b"".join([written, host_line, *lines.values()]))
+    trusted = client == peer.address or peer.trust.trusts(client)
+    return Origin(client, scheme, b"".join([written, host_line, *lines.values()]), trusted)
 
 
 def _addresses(lines: bytes) -> list[bytes]:
@@ -112,10 +120,10 @@ def find_client(peer: Peer, chain: list[bytes]) -> bytes:
     """Walk X-Forwarded-For from the right past trusted addresses.
 
     The first untrusted one is the client; something that is no address ends the walk at
-    the hop that was believed last.
+    the hop that was believed last, and so does a chain that is longer than any real one.
     """
     client = peer.address
-    for member in reversed(chain):
+    for member in chain[: -HOPS_AT_MOST - 1 : -1]:
         address = _without_port(member)
         if address is None:
             break

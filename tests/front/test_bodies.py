@@ -1,5 +1,6 @@
 """Bodies on their way through: streaming both ways, back-pressure, and ends that come too early."""
 
+import select
 import threading
 
 import pytest
@@ -18,6 +19,13 @@ routes:
 MEGABYTE = 1 << 20
 # What one connection may cost beyond what stands in the kernel's buffers.
 SOME = 8 * MEGABYTE
+
+
+def _is_reset(far) -> bool:
+    """Whether the gateway has reset the connection, whatever waits to be read on it."""
+    poll = select.poll()
+    poll.register(far.socket, 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
 # streaming
@@ -212,6 +220,19 @@ def test_a_client_that_goes_away_takes_the_upstream_with_it(client, origin, how,
         assert far.rest() == b""
     assert watch.seconds < 0.1
     assert far.ending == "reset"
+
+
+def test_a_client_that_goes_away_while_it_is_not_read_from(client, origin):
+    """As its bytes fill all that there is, only a reset can reach us."""
+    client.send(request("POST", "/api/x", f"Content-Length: {400 * MEGABYTE}"))
+    far = origin.accept()
+    far.head()
+    while client.send_some(b"x" * MEGABYTE, within=0.2) == MEGABYTE:
+        pass
+    client.reset()
+    with Stopwatch() as watch:
+        until(lambda: _is_reset(far), what="the gateway's reset")
+    assert watch.seconds < 0.1
 
 
 def test_a_client_that_goes_away_while_its_answer_waits(gateway, client, origin):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from daarion_gw.config.settings import Timeouts
-from daarion_gw.front.http1 import Why
+from daarion_gw.front.conversation import Why
 from daarion_gw.front.patience import answer_late, request_late
 from daarion_gw.front.upload import BODY_INTERVAL, SLOWEST_BODY, Upload
 from daarion_gw.wire.limits import DEFAULT
@@ -27,6 +27,10 @@ class Near:
         self.is_blocked = False
         self.request_complete = False
         self.paused_for = 0
+        self.moved = False
+
+    def is_moving(self) -> bool:
+        return self.moved
 
     def pause_reading(self, why: Why) -> None:
         self.paused_for |= why
@@ -47,11 +51,10 @@ class Far:
 
 
 class Exchange:
-    def __init__(self, near: Near, moved: bool = False) -> None:
+    def __init__(self, near: Near) -> None:
         self.near = near
         self.proxy = SimpleNamespace(timeouts=Timeouts(first_byte=1, idle=2, send=3))
         self.reception = SimpleNamespace(sweep=SimpleNamespace(now=NOW))
-        self.near_moved = lambda: moved
         self.ended: list[Any] = []
 
     def refuse(self, fault: Any, detail: str) -> None:
@@ -76,8 +79,8 @@ def near() -> Near:
 
 
 def test_a_client_that_takes_a_little_is_given_more_time(near):
-    near.is_blocked = True
-    exchange = Exchange(near, moved=True)
+    near.is_blocked = near.moved = True
+    exchange = Exchange(near)
     answer_late(exchange, None)
     assert (exchange.ended, near.deadline) == ([], NOW + 3)
 
@@ -98,6 +101,11 @@ def test_a_server_that_takes_a_little_is_given_more_time(near):
     assert (exchange.ended, near.deadline) == ([], NOW + 3)
     request_late(exchange, upload)
     assert exchange.ended == ["UPSTREAM_TIMEOUT"], "and then it took nothing"
+
+
+def test_a_body_is_sent_when_nothing_of_it_waits(near):
+    assert uploading(near, Far(0)).is_sent
+    assert not uploading(near, Far(1)).is_sent
 
 
 def test_a_body_is_not_slow_while_the_server_is_full(near):

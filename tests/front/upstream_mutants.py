@@ -29,7 +29,7 @@ MUTANTS: Final = (
            _CONNECTIONS + "a_kept_connection_that_dies_silently_is_no_end[GET]"),
     Mutant("retry", UPLOAD, "self.received > REPLAY_AT_MOST", "False",
            _CONNECTIONS + "nor_a_body_that_is_not_here_any_more"),
-    Mutant("retry", POOL, "if not careful or not has_ended(connection.transport):", "if True:",
+    Mutant("retry", POOL, "if not (careful or self._asks_always) or not has_ended(", "if True or (",
            "tests/upstream/test_pool.py::"
            "test_bytes_that_nobody_asked_for_are_noticed_where_it_matters[True]"),
     Mutant("servers", EXCHANGE, "self._turn = proxy.next_turn()", "self._turn = 0",
@@ -46,7 +46,19 @@ MUTANTS: Final = (
            "if not self.is_lost:", _ANSWERS + "more_bytes_than_declared_end_the_connection"),
     Mutant("reset", CONNECTION, "whole=reason.check(ConnectionDone) is not None", "whole=True",
            _ANSWERS + "a_reset_does_not_end_such_a_body"),
-    Mutant("tls", CONNECTION, "self.tls_failure = tls_failure(reason.value)", "pass",
+    Mutant("stale", CONNECTION, "if self._begun_in == self.pool.turns.turn:", "if False:",
+           "tests/front/test_one_turn.py::"
+           "test_bytes_that_came_before_a_request_are_not_its_answer"),
+    Mutant("leaving", TRANSPORT, "    tells_hangup = True", "    tells_hangup = False",
+           "tests/front/test_leaving.py::test_it_is_noticed_at_once[close]"),
+    Mutant("no files", POOL, 'if getattr(reason, "osError", None) in _OUT_OF:', "if False:",
+           "tests/front/test_own_trouble.py::test_without_a_file_for_the_server_it_is_a_503"),
+    Mutant("reload", POOL, "        if self._is_closed:", "        if False:",
+           "tests/upstream/test_pool.py::test_a_closed_pool_keeps_nothing"),
+    Mutant("early answer", UPLOAD, "return self.far is None or not backlog(self.far.transport)",
+           "return True", "tests/front/test_patience.py::"
+           "test_a_body_is_sent_when_nothing_of_it_waits"),
+    Mutant("tls", CONNECTION, "self.trouble = tls_failure(reason.value)", "pass",
            _CONNECTIONS
            + "an_https_server_whose_certificate_is_not_believed_is_a_502_with_the_reason"),
     Mutant("tls", SECURITY, "if server.verify:", "if False:",

@@ -45,7 +45,19 @@ class Never(Resource):
         return NOT_DONE_YET
 
 
+class Form(Resource):
+    """Says what Twisted made of a form, and how much came."""
+
+    isLeaf = True
+    max_body = 2_000_000
+
+    def render_POST(self, request):
+        fields = sorted(name.decode() for name in request.args)
+        return f"{fields} {len(request.content.read())}".encode()
+
+
 def mount(root):
+    root.putChild(b"form", Form())
     root.putChild(b"static", File("static"))
     root.putChild(b"wsgi", WSGIResource(reactor, reactor.getThreadPool(), application))
     root.putChild(b"broken", Broken())

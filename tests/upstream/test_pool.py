@@ -43,9 +43,17 @@ class Connection:
     def abort(self) -> None:
         self.transport.abortConnection()
 
+    close = abort
+
 
 class Sweep:
     now = 100.0
+
+
+class Reactor:
+    """One that counts its turns, as ours does."""
+
+    turn = 1
 
 
 class Pooling(RuleBasedStateMachine):
@@ -55,7 +63,7 @@ class Pooling(RuleBasedStateMachine):
         super().__init__()
         self.sweep = Sweep()
         counters = Counters().server("app", "127.0.0.1:1")
-        self.pool = Pool(None, None, self.sweep, Server(host="127.0.0.1", port=1), counters)
+        self.pool = Pool(Reactor, None, self.sweep, Server(host="127.0.0.1", port=1), counters)
         self.stack: list[Connection] = []
         self.until: dict[Connection, float] = {}
         self.taken: list[Connection] = []
@@ -140,7 +148,7 @@ TestPooling = Pooling.TestCase
 @pytest.fixture
 def pool():
     counters = Counters().server("app", "127.0.0.1:1")
-    return Pool(None, None, Sweep(), Server(host="127.0.0.1", port=1), counters)
+    return Pool(Reactor, None, Sweep(), Server(host="127.0.0.1", port=1), counters)
 
 
 def test_more_idle_connections_than_are_wanted_are_closed(pool):
@@ -160,3 +168,25 @@ def test_bytes_that_nobody_asked_for_are_noticed_where_it_matters(pool, careful)
     pool.give_back(connection)
     assert pool.take(careful) is (None if careful else connection)
     connection.transport.free()
+
+
+def test_without_a_reactor_that_counts_its_turns_they_are_always_looked_for():
+    counters = Counters().server("app", "127.0.0.1:1")
+    pool = Pool(None, None, Sweep(), Server(host="127.0.0.1", port=1), counters)
+    connection = Connection(1)
+    connection.transport.peer.send(b"HTTP/1.1 408 Request Timeout\r\n\r\n")
+    pool.give_back(connection)
+    assert pool.take(careful=False) is None
+    assert pool.turns.turn != pool.turns.turn, "no turn is the same as another"
+    connection.transport.free()
+
+
+def test_a_closed_pool_keeps_nothing(pool):
+    idle, busy = Connection(1), Connection(2)
+    pool.give_back(idle)
+    pool.close()
+    pool.give_back(busy)
+    assert pool.idle == 0
+    assert idle.transport.closed and busy.transport.closed
+    for connection in (idle, busy):
+        connection.transport.free()

@@ -1,0 +1,82 @@
+"""What a client hears when the gateway refuses: for each fault its hint, fields and consequence.
+
+It writes to the client's connection and decides nothing: the fault is named by whoever
+noticed it.
+"""
+
+from typing import Final
+
+from daarion_gw.errors import Fault
+from daarion_gw.wire.answer import Framing
+from daarion_gw.wire.request import RequestHead
+
+from .answering import Answering
+from .error_page import render, wants_html
+
+ALLOW: Final = b"Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"
+
+_HINTS: Final = {
+    Fault.UPSTREAM_REFUSED: "Is the service running, and does it listen on this address?",
+    Fault.UPSTREAM_UNRESOLVED: "Is the service's name spelt right, and is its container up?",
+    Fault.UPSTREAM_BROKE: "The service's own log says why it ended the connection.",
+    Fault.UPSTREAM_NONSENSE: "The service's answer breaks the rules of HTTP; see its own log.",
+    Fault.UPSTREAM_CONNECT_TIMEOUT: "Is the address right, and does a firewall let it through?",
+    Fault.UPSTREAM_TIMEOUT: "If the service needs this long, raise timeouts of this route.",
+    Fault.BODY_TOO_LARGE: "If bodies of this size are meant, raise max_body of this route.",
+    Fault.NOT_FOUND: "`daarion-gw routes` lists the routes there are.",
+    Fault.LOOP: "The upstream of this route leads back to the gateway.",
+    Fault.OVERLOADED: "Raise the limit of open files (LimitNOFILE), or give it fewer clients.",
+    Fault.INTERNAL: "A mistake in the gateway: its log has the traceback. Please report it.",
+}
+_FIELDS: Final = {
+    Fault.OVERLOADED: b"Retry-After: 1\r\n",
+    Fault.UPGRADE_REQUIRED: (
+        b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    ),
+    Fault.METHOD_NOT_ALLOWED: ALLOW,
+}
+# Nobody knows where the next request begins, or the client must not go on like this.
+CLOSING: Final = frozenset(
+    {
+        Fault.MALFORMED,
+        Fault.HEAD_TOO_SLOW,
+        Fault.BODY_TOO_LARGE,
+        Fault.TARGET_TOO_LONG,
+        Fault.FIELDS_TOO_LARGE,
+        Fault.EXPECTATION_FAILED,
+        Fault.METHOD_NOT_ALLOWED,
+        Fault.CODING_NOT_IMPLEMENTED,
+        Fault.VERSION_NOT_SUPPORTED,
+        Fault.INTERNAL,
+    }
+)
+
+
+def send_refusal(
+    near: Answering,
+    head: RequestHead,
+    fault: Fault,
+    own_lines: bytes,
+    request_id: bytes,
+    detail: str | None,
+) -> int:
+    """Head and body of a refusal in the form that the client asked for; the body's size.
+
+    own_lines: the fields of every answer of ours. detail: None for who must not be told.
+    """
+    content_type, body = render(
+        fault.status,
+        fault.title,
+        request_id.decode("ascii"),
+        detail,
+        _HINTS.get(fault) if detail is not None else None,
+        wants_html(head.value(b"accept")),
+    )
+    block = b"%bContent-Type: %b\r\nCache-Control: no-store\r\n%b" % (
+        own_lines, content_type, _FIELDS.get(fault, b""),
+    )  # fmt: skip
+    near.send_head(fault.status, fault.title.encode(), block, Framing.LENGTH, len(body))
+    if head.method == b"HEAD":
+        return 0
+    near.send_body(body)
+    return len(body)
