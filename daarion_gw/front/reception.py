@@ -252,7 +252,7 @@ class Reception:
         exchange: Exchange,
     ) -> int:  # fmt: skip
         """Send an exchange's refusal; give the size of its body in bytes."""
-        if fault.blame == "upstream":
+        if fault.blame != "client":
             self._log.warn(
                 "{request_id}: {detail}", request_id=request_id.decode(), detail=exchange.detail
             )
