@@ -94,9 +94,11 @@ class WebSocketOptions(Model):
     """What holds for an open WebSocket.
 
     ``idle_timeout``: seconds without a frame in either direction, 0 = no limit.
-    ``ping_interval``: seconds between pings of our own, None = none.
+    ``ping_interval``: seconds of a side's silence until a ping of our own, and again until it is
+    given up, None = no pings.
     ``max_message_size``: bytes, None = no limit. ``origins``: the ``Origin`` values that may open
-    one, lower case, as browsers send them (``https://app.example.com``); None = any.
+    one, lower case, as browsers send them (``https://app.example.com``); ``same`` is the one that
+    the Host names, ``*`` any; None = any.
     """
 
     idle_timeout: Duration = 86400.0

@@ -17,6 +17,7 @@ from autobahn.twisted.websocket import (
 from twisted.internet.interfaces import ISSLTransport
 from twisted.python.failure import Failure
 
+from daarion_gw.net.transport import backlog
 from daarion_gw.wire.frames import FrameFollower
 
 if TYPE_CHECKING:
@@ -38,11 +39,23 @@ class Side:
     word: str
     factory: Any
     is_gone = False
+    # Whether we have said all, and its connection ends once it has taken that.
+    is_finishing = False
+    # When bytes of its own came last (by the sweep's clock, as all times here).
+    heard_at = 0.0
+    # When it was pinged last, or would have been, and whether it was.
+    asked_at = 0.0
+    _was_asked = False
+    # Whether it does not take what it is sent as fast as it comes; then, at the last look, how
+    # many bytes waited for it, and when it had taken any.
+    is_full = False
+    left = 0
+    moved_at = 0.0
     # Whether the bytes are still Autobahn's.
-    _handshake = True
+    _is_shaking = True
 
     def adopt(self, relay: "Relay", transport: Any, factory: Any) -> None:
-        """Take over a connection that is up already."""
+        """Let Autobahn see a connection that is up already; it stays whose it is."""
         self.relay = relay
         self.factory = factory
         # Autobahn asks a TLS transport for its channel's id, and knows Twisted's own TLS alone.
@@ -50,17 +63,21 @@ class Side:
         self.connectionMade()  # type: ignore[attr-defined]
         self.transport = transport
 
+    def shake(self, handshake: bytes) -> bool:
+        """Let Autobahn judge the peer's handshake: whether it holds."""
+        super().dataReceived(handshake)  # type: ignore[misc]
+        self._is_shaking = self.state != self.STATE_OPEN  # type: ignore[attr-defined]
+        return not self._is_shaking
+
     def lead(self, other: Any, follower: FrameFollower) -> None:
         """Say where this side's frames go, and who follows them."""
         self.other = other
         self.follower = follower
+        self.heard_at = self.relay.sweep.now
 
     def dataReceived(self, data: bytes) -> None:
         relay = self.relay
-        relay.heard_at = relay.sweep.now
-        if self._handshake:
-            super().dataReceived(data)  # type: ignore[misc]
-            return
+        self.heard_at = relay.sweep.now
         if relay.is_closing:
             self._await_close(data)
             return
@@ -88,17 +105,54 @@ class Side:
 
     def pauseProducing(self) -> None:
         """This side's transport is full: the other side is not read."""
-        self.relay.blocked(self, True)
+        if not self.is_full:
+            self.is_full = True
+            self.look_whether_it_moves()
+            self.relay.blocked()
         self.other.transport.pauseProducing()
 
     def resumeProducing(self) -> None:
-        self.relay.blocked(self, False)
+        self.is_full = False
+        self.left = 0
+        self.relay.drained()
         if not self.other.is_gone:
             self.other.transport.resumeProducing()
 
     def unregisterProducer(self) -> None:
-        if not self.is_gone:
+        # Autobahn does it when a handshake fails; then the connection is not ours yet.
+        if not (self.is_gone or self._is_shaking):
             self.transport.unregisterProducer()
+
+    def _closeConnection(self, abort: bool = False) -> None:
+        """A handshake failed (nothing else makes Autobahn close): that is for the exchange."""
+
+    # silence
+
+    @property
+    def quiet_since(self) -> float:
+        """Since when it has not been heard, nor asked."""
+        return max(self.heard_at, self.asked_at)
+
+    @property
+    def owes_answer(self) -> bool:
+        """Whether it was pinged and nothing at all came from it since."""
+        return self._was_asked and self.asked_at > self.heard_at
+
+    def ask(self) -> None:
+        """Ping it, if a frame of ours may stand here and it has not said its last word."""
+        sender = self.other.follower
+        self.asked_at = self.relay.sweep.now
+        self._was_asked = sender.between_frames and not (sender.closed or self.follower.closed)
+        if self._was_asked:
+            self.sendPing(b"")  # type: ignore[attr-defined]
+
+    def look_whether_it_moves(self) -> None:
+        """See what waits for it; more or less than at the last look, and it has moved."""
+        left, self.left = self.left, 0 if self.is_gone else backlog(self.transport)
+        if left != self.left:
+            self.moved_at = self.relay.sweep.now
+
+    # the end
 
     def end(self, code: int, reason: str) -> None:
         """Close this side, with a close frame where one may stand.
@@ -134,6 +188,8 @@ class Side:
             self.transport.loseWriteConnection()
 
     def finish_writing(self) -> None:
+        """End its connection when it has taken all that was sent."""
+        self.is_finishing = True
         self.unregisterProducer()
         self.transport.loseConnection()
 
@@ -142,14 +198,24 @@ class NearSide(Side, WebSocketServerProtocol):
     """The client's side: Autobahn's server."""
 
     word = "client"
-    answer: tuple[str | None, dict[str, list[str]]]
+    # The upstream's choice, and its fields but those that Autobahn writes itself.
+    subprotocol: str | None = None
+    fields = b""
+    _said = b""
 
-    def onConnect(self, request: Any) -> tuple[str | None, dict[str, list[str]]]:
-        # The upstream has agreed already: its subprotocol and its extensions hold.
-        return self.answer
+    def onConnect(self, request: Any) -> str | None:
+        return self.subprotocol
 
-    def _closeConnection(self, abort: bool = False) -> None:
-        self.relay.dropped()
+    def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
+        if self._is_shaking:
+            self._said += data
+        else:
+            super().sendData(data, sync, chopsize)
+
+    @property
+    def answer(self) -> bytes:
+        """Autobahn's 101 with the fields put in, which it would have encoded anew."""
+        return b"%b%b\r\n" % (self._said.removesuffix(b"\r\n"), self.fields)
 
 
 class FarSide(Side, WebSocketClientProtocol):
@@ -160,10 +226,6 @@ class FarSide(Side, WebSocketClientProtocol):
     def startHandshake(self) -> None:
         # The exchange has sent the request, with the client's own key.
         pass
-
-    def _closeConnection(self, abort: bool = False) -> None:
-        if not self._handshake:
-            self.relay.dropped()
 
 
 class _Factories:

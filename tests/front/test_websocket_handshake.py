@@ -1,7 +1,10 @@
 """A WebSocket's opening handshake through the gateway: asked first, agreed end to end, refused."""
 
+import sys
+
 import pytest
 
+from tests.support.gateway import GatewayProcess
 from tests.support.message import answer, get, old, post, request
 from tests.support.websocket import (
     BINARY,
@@ -25,6 +28,8 @@ routes:
   /picky/:
     to: "${ORIGIN}"
     websocket: {origins: ["https://app.example.com"]}
+  /same/: {to: "${ORIGIN}", websocket: {origins: same}}
+  /any/: {to: "${ORIGIN}", websocket: {origins: "*"}}
   /down/: {to: "http://127.0.0.1:1"}
   /late/: {to: "${ORIGIN}", timeouts: {first_byte: 300ms}}
 """
@@ -68,6 +73,27 @@ def test_the_upstreams_choice_of_a_subprotocol_holds(client, origin):
     assert got.value(b"sec-websocket-protocol") == b"two"
 
 
+def test_the_fields_of_the_upstreams_101_arrive_byte_for_byte(client, origin):
+    lines = [b"Server: Upstream/1.0", b"X-Name: K\xf6ln \xff\x80\x85x", b"Set-Cookie: a=\xd1\x8f",
+             b"Date: Tue, 03 Mar 2026 10:00:00 GMT", b"x-NAME: b", b"Set-Cookie: b=2"]  # fmt: skip
+    client.send(upgrade("/ws/x"))
+    far = origin.accept()
+    far.request()
+    far.send(agreed().replace(b"\r\n\r\n", b"\r\n" + b"\r\n".join(lines) + b"\r\n\r\n"))
+    got = client.head()
+    assert got.status == 101
+    seen = got.raw.split(b"\r\n")
+    assert [line for line in seen if line in lines] == lines, "in their order too"
+    assert len(got.all(b"date")) == len(got.all(b"server")) == 1
+    assert len(got.all(b"sec-websocket-accept")) == len(got.all(b"x-request-id")) == 1
+
+
+def test_a_101_has_a_date_like_any_other_answer(client, origin):
+    _, _, got = open_websocket(client, origin)
+    assert got.value(b"date").endswith(b" GMT")
+    assert got.value(b"server") is None
+
+
 def test_extensions_are_agreed_end_to_end(client, origin):
     offer = "permessage-deflate; client_max_window_bits, x-own; a=1"
     choice = "permessage-deflate; server_no_context_takeover"
@@ -89,6 +115,17 @@ WRONG_101 = {
     "another upgrade": agreed().replace(b"Upgrade: websocket", b"Upgrade: h2c"),
     "a subprotocol not offered": agreed("Sec-WebSocket-Protocol: three"),
     "an extension not offered": agreed("Sec-WebSocket-Extensions: permessage-deflate"),
+    "an extension nobody can read": agreed("Sec-WebSocket-Extensions: a=b"),
+    "no subprotocol": agreed("Sec-WebSocket-Protocol:"),
+    "two subprotocols": agreed("Sec-WebSocket-Protocol: one, one"),
+    "two subprotocol fields": agreed("Sec-WebSocket-Protocol: one", "Sec-WebSocket-Protocol: one"),
+    "a subprotocol with a blank": agreed("Sec-WebSocket-Protocol: o ne"),
+    "a subprotocol that is no ASCII": agreed("Sec-WebSocket-Protocol: \u00e9"),
+    "an accept that is no ASCII": agreed().replace(b"Accept: ", b"Accept: \xff"),
+    "a line within the accept": agreed().replace(
+        b"Accept: ", b"Accept: x\x85Sec-WebSocket-Accept: "
+    ),
+    "a Connection that is no ASCII": agreed().replace(b"Connection: U", b"Connection: \xffU"),
 }
 
 
@@ -187,6 +224,32 @@ def test_two_keys_are_none(client, origin):
     assert origin.is_untouched
 
 
+NO_OFFERS = {
+    "a subprotocol that is no token": "Sec-WebSocket-Protocol: a b",
+    "a subprotocol that is no ASCII": "Sec-WebSocket-Protocol: \u00e9",
+    "a quoted subprotocol": 'Sec-WebSocket-Protocol: "a"',
+    "no subprotocol": "Sec-WebSocket-Protocol: ",
+    "commas alone": "Sec-WebSocket-Protocol: , ,",
+    "the same one twice": "Sec-WebSocket-Protocol: a, b, a",
+    "an extension that is no token": "Sec-WebSocket-Extensions: a b",
+    "a parameter without its name": "Sec-WebSocket-Extensions: a; =1",
+    "a quote that does not end": 'Sec-WebSocket-Extensions: a; b="1',
+    "an extension that is no ASCII": "Sec-WebSocket-Extensions: \u00e9",
+}
+
+
+@pytest.mark.parametrize("line", NO_OFFERS.values(), ids=NO_OFFERS)
+def test_an_offer_that_nobody_can_read_is_400(client, origin, line):
+    assert client.ask(upgrade("/ws/x", line)).status == 400
+    assert origin.is_untouched
+
+
+def test_the_same_subprotocol_in_two_fields_is_400(client, origin):
+    field = "Sec-WebSocket-Protocol: a"
+    assert client.ask(upgrade("/ws/x", field, field)).status == 400
+    assert origin.is_untouched
+
+
 @pytest.mark.parametrize(
     ("line", "status"),
     [
@@ -208,6 +271,46 @@ def test_only_the_routes_origins_may_open_one(client, origin, line, status):
         assert client.head().status == 101
     else:
         assert client.answer().status == 403
+        assert origin.is_untouched
+
+
+def test_an_origin_cannot_be_hidden_behind_connection(client, origin):
+    hiding = upgrade("/picky/x", "Connection: Origin", "Origin: https://evil.example")
+    assert client.ask(hiding).status == 403
+    assert origin.is_untouched
+
+
+def test_nor_anything_else_that_the_handshake_is_judged_by(client, origin):
+    names = "Sec-WebSocket-Key, Sec-WebSocket-Version, Sec-WebSocket-Protocol, X-Other"
+    _, seen, got = open_websocket(
+        client, origin, "/ws/x", f"Connection: {names}", "Sec-WebSocket-Protocol: a", "X-Other: y",
+        said=("Sec-WebSocket-Protocol: a",),
+    )  # fmt: skip
+    assert seen.value(b"sec-websocket-protocol") == b"a"
+    assert seen.value(b"sec-websocket-key") == KEY.encode()
+    assert seen.value(b"x-other") is None
+    assert got.value(b"sec-websocket-protocol") == b"a"
+
+
+@pytest.mark.parametrize(
+    ("target", "line", "status"),
+    [
+        # "gw.example" is the Host that these tests send.
+        ("/same/x", "Origin: https://gw.example", 101),
+        ("/same/x", "Origin: http://GW.example:80", 101),
+        ("/same/x", "X-No: origin", 101),
+        ("/same/x", "Origin: https://gw.example:8443", 403),
+        ("/same/x", "Origin: https://evil.example", 403),
+        ("/same/x", "Origin: null", 403),
+        ("/any/x", "Origin: https://evil.example", 101),
+        ("/any/x", "Origin: null", 101),
+    ],
+)
+def test_origins_may_be_the_same_or_any(client, origin, target, line, status):
+    if status == 101:
+        open_websocket(client, origin, target, line)
+    else:
+        assert client.ask(upgrade(target, line)).status == 403
         assert origin.is_untouched
 
 
@@ -250,3 +353,39 @@ def test_what_fails_before_101_has_the_same_statuses(client, origin, target, sta
     got = client.ask(upgrade(target))
     assert got.status == status
     assert client.ask(get("/healthz")).body == b"OK"
+
+
+# A gateway whose Autobahn stumbles over what it is shown: %s is the side that does.
+STUMBLING = """
+from daarion_gw.front import sides
+
+def stumble(self):
+    raise ValueError("stumbled")
+
+sides.%s.processHandshake = stumble
+
+from twisted.scripts.twistd import run
+run()
+"""
+
+
+@pytest.mark.parametrize("side", ["NearSide", "FarSide"])
+def test_a_relay_that_cannot_be_opened_is_a_502_and_told_in_the_log(tmp_path, far_side, side):
+    origin = far_side["ORIGIN"]
+    origin.forget()
+    flags = ["-n", "--pidfile=", "daarion-gw", "--config", "gateway.yaml", "--admin", "off",
+             "--listen", "tcp:0:interface=127.0.0.1"]  # fmt: skip
+    command = [sys.executable, "-c", STUMBLING % side, *flags]
+    gateway = GatewayProcess(tmp_path, CONFIG, command=command, ORIGIN=origin.url)
+    try:
+        client = gateway.connect()
+        client.send(upgrade("/ws/x"))
+        far = origin.accept()
+        far.request()
+        far.send(agreed())
+        assert client.answer().status == 502
+        assert far.rest() == b""
+        assert client.ask(get("/healthz")).body == b"OK", "it is an HTTP connection still"
+        assert "ValueError: stumbled" in gateway.output
+    finally:
+        gateway.kill()

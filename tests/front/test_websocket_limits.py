@@ -1,11 +1,12 @@
 """What a route may demand of its WebSockets, and what the end of the gateway means to them."""
 
+import select
 import time
 
 import pytest
 
 from tests.support.gateway import GatewayProcess
-from tests.support.waiting import Stopwatch, until
+from tests.support.waiting import PATIENCE, Stopwatch, until
 from tests.support.websocket import (
     BINARY,
     CLOSE,
@@ -24,7 +25,8 @@ gateway:
   access_log: off
 routes:
   /idle/: {to: "${ORIGIN}", websocket: {idle_timeout: 600ms}}
-  /pinged/: {to: "${ORIGIN}", websocket: {ping_interval: 500ms}}
+  /pinged/: {to: "${ORIGIN}", websocket: {ping_interval: 1s}}
+  /both/: {to: "${ORIGIN}", websocket: {ping_interval: 1s, idle_timeout: 2s}}
   /small/: {to: "${ORIGIN}", websocket: {max_message_size: 1000}}
   /stuck/: {to: "${ORIGIN}", timeouts: {send: 500ms}}
 """
@@ -66,6 +68,75 @@ def test_both_sides_are_pinged(client, origin):
     while seen.opcode in (PING, PONG):
         seen = read_frame(far)
     assert seen.payload == b"and it goes on"
+
+
+def test_sides_that_answer_stay(client, origin):
+    far, _, _ = open_websocket(client, origin, "/both/x")
+    asked = {client: 0, far: 0}
+    sides = {side.socket: side for side in asked}
+    while min(asked.values()) < 4:
+        for ready in select.select(sides, [], [], PATIENCE)[0]:
+            side = sides[ready]
+            got = read_frame(side)
+            assert got.opcode in (PING, PONG), "the other's answers pass"
+            if got.opcode == PING:
+                asked[side] += 1
+                side.send(frame(PONG, got.payload, masked=side is client))
+    client.send(frame(TEXT, b"still here"))
+    while (got := read_frame(far)).opcode in (PING, PONG):
+        pass
+    assert got.payload == b"still here"
+
+
+def test_a_side_is_asked_for_its_own_silence(client, origin):
+    far, _, _ = open_websocket(client, origin, "/pinged/x")
+    for _ in range(8):
+        time.sleep(0.25)
+        far.send(frame(TEXT, b"news", masked=False))
+    seen = [read_frame(client).opcode for _ in range(8)]
+    assert PING in seen
+    assert far.says_nothing(), "it says enough by itself"
+
+
+def answer_pings(side, masked):
+    """Answer a few pings; the first frame that is none."""
+    for _ in range(5):
+        got = read_frame(side)
+        if got.opcode != PING:
+            break
+        side.send(frame(PONG, got.payload, masked))
+    return got
+
+
+def test_a_client_that_answers_no_ping_is_given_up(client, origin):
+    far, _, _ = open_websocket(client, origin, "/pinged/x")
+    with Stopwatch() as watch:
+        got = answer_pings(far, masked=False)
+    assert (got.code, got.payload[2:]) == (1001, b"the client answered no ping")
+    assert 1.5 < watch.seconds < 4
+    client.rest()
+    assert client.ending == "reset"
+    far.send(close(1001, masked=False))
+    assert far.rest() == b""
+
+
+def test_a_server_that_answers_no_ping_is_given_up(client, origin):
+    far, _, _ = open_websocket(client, origin, "/pinged/x")
+    got = answer_pings(client, masked=True)
+    assert got.code == 1011
+    far.rest()
+    assert far.ending == "reset"
+
+
+def test_who_is_not_read_from_is_not_asked(client, origin):
+    far, _, _ = open_websocket(client, origin, "/pinged/x")
+    one = frame(BINARY, b"x" * 60_000)
+    sent = client.send_some(one * 400, within=0.3)
+    assert client.says_nothing(3), "the server is full: nothing of the client's can be heard"
+    far.skip(sent)
+    rest = one[sent % len(one) :]
+    client.send(rest)
+    assert far.read(len(rest)) == rest, "and it is open still"
 
 
 def test_no_ping_stands_within_a_frame(client, origin):
