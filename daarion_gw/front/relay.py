@@ -165,8 +165,7 @@ class Relay:
         for side in self._sides:
             # The one was not read meanwhile, the other's ping may have waited: no silence.
             side.heard_at = self.sweep.now
-        if not self.is_closing:
-            self._look_again()
+        self._look_again()
 
     # the end
 

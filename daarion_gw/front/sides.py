@@ -179,12 +179,13 @@ class Side:
             self._stop_talking()
 
     def _stop_talking(self) -> None:
-        """Nothing that this side still says can be understood: end it first (RFC 6455 7.1.7)."""
-        self.unregisterProducer()
-        if ISSLTransport.providedBy(self.transport):
-            self.transport.loseConnection()
-        else:
-            # What has come and was not read would turn a close into a reset.
+        """Nothing that this side still says can be understood: end it first (RFC 6455 7.1.7).
+
+        What comes is read on: unread, it would turn the end into a reset, and the peer would
+        never see why. TLS has no end of one direction alone: there the time limit is the end.
+        """
+        if not ISSLTransport.providedBy(self.transport):
+            self.unregisterProducer()
             self.transport.loseWriteConnection()
 
     def finish_writing(self) -> None:

@@ -9,7 +9,7 @@ from tests.support.certificates import NAME, client_context, make_certificate
 from tests.support.gateway import ANYWHERE, GatewayProcess
 from tests.support.message import answer, get, old, post, request
 from tests.support.waiting import Stopwatch
-from tests.support.websocket import TEXT, close, frame, open_websocket, read_frame
+from tests.support.websocket import BINARY, TEXT, close, frame, open_websocket, read_frame
 
 CONFIG = """
 gateway:
@@ -17,7 +17,7 @@ gateway:
   head_timeout: 500ms
 routes:
   /api/: {to: "${ORIGIN}"}
-  /small/: {to: "${ORIGIN}", max_body: 1K}
+  /small/: {to: "${ORIGIN}", max_body: 1K, websocket: {max_message_size: 1000}}
 """
 
 MEGABYTE = 1 << 20
@@ -219,3 +219,15 @@ def test_a_websocket_violation(client, origin):
     client.send(frame(3, b"x"))
     assert read_frame(client).code == 1002
     assert read_frame(far).code == 1002
+
+
+def test_a_websocket_violation_of_a_client_that_goes_on_sending(client, origin):
+    far, _, _ = open_websocket(client, origin, "/small/ws")
+    piece = b"x" * 65536
+    client.send(frame(BINARY, piece * 64)[:100])
+    assert read_frame(far).code == 1009
+    for _ in range(64):
+        client.send(piece)
+    assert client.ending is None, "it could send all"
+    assert read_frame(client).code == 1009
+    assert client.gone_within(8)
