@@ -181,7 +181,7 @@ MUTANTS: Final = (
         ("read-ahead", "        if self.receiver.held <= READ_AHEAD:\n", "        if False:\n",
          "a_body_that_was_read_ahead_in_part_comes_whole[1000000]"),
         ("read-ahead", "_BUSY = (_EXCHANGE, _FULL, _YIELDING)", "_BUSY = (_EXCHANGE, _YIELDING)",
-         "answers_do_not_pile_up_before_a_client_that_reads_none"),
+         "what_a_full_client_goes_on_asking_is_not_read"),
         ("read-ahead", "        if self.is_blocked:\n", "        if False:\n",
          "answers_do_not_pile_up_before_a_client_that_reads_none"),
         ("closing", "head.keep_alive and not self.reception.is_draining", "True",

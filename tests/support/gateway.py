@@ -8,6 +8,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -148,6 +149,18 @@ class GatewayProcess:
         found = re.search(r"VmRSS:\s+(\d+) kB", status)
         assert found is not None
         return int(found[1]) * 1024
+
+    def is_quiet(self, during: float = 0.5) -> bool:
+        """Whether it has next to nothing to do for a while: what it was sent is dealt with."""
+        before = self._processor_time
+        time.sleep(during)
+        return self._processor_time - before < during / 10
+
+    @property
+    def _processor_time(self) -> float:
+        """What it has used, in seconds."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     # signals
 
