@@ -67,7 +67,7 @@ MUTANTS: Final = (
     Mutant("pool", CONNECTION, "            if self._is_paused:\n", "            if False:\n",
            _CONNECTIONS + "one_whose_answer_ended_before_a_full_client_is_read_from_again"),
     Mutant("pool", POOL, "self._idle.pop()", "self._idle.pop(0)",
-           "tests/upstream/test_pool.py::TestPooling"),
+           _CONNECTIONS + "the_one_that_was_used_last_is_taken_first"),
     Mutant("pool", POOL, "if len(self._idle) >= IDLE_AT_MOST:", "if False:",
            "tests/upstream/test_pool.py::test_more_idle_connections_than_are_wanted_are_closed"),
     Mutant("pool", POOL, "if before is not None and connection.idle_until > before:", "if False:",

@@ -61,6 +61,25 @@ def test_a_connection_is_used_again_by_any_client(gateway, kept, origin):
     assert origin.is_untouched
 
 
+def test_the_one_that_was_used_last_is_taken_first(gateway, kept, origin):
+    """So that those which are not needed grow old, and are closed."""
+    clients = [gateway.connect() for _ in range(2)]
+    clients[0].send(get("/api/a"))
+    kept.request()
+    clients[1].send(get("/api/b"))
+    second = origin.accept()
+    second.request()
+    for far, client in ((kept, clients[0]), (second, clients[1])):
+        far.send(answer(200))
+        assert client.answer().status == 200
+    for number in range(3):
+        clients[0].send(get(f"/api/{number}"))
+        assert second.request().target == b"/%d" % number
+        second.send(answer(200))
+        assert clients[0].answer().status == 200
+    assert kept.says_nothing()
+
+
 def test_one_whose_answer_ended_before_a_full_client_is_read_from_again(gateway, kept, origin):
     """A client that is full pauses the server's connection, which the next exchange needs."""
     full = gateway.connect(receive_buffer=4096)
