@@ -42,4 +42,5 @@ def test_it_is_noticed_at_once(running, how):
     getattr(client, how)()
     entry = running.entry(target=f"/api/{how}")
     assert entry["status"] == 0, "nobody was there to be answered"
-    assert 0.3 < entry["seconds"] < 0.4
+    # On a busy machine its clock may start later than ours.
+    assert 0.2 < entry["seconds"] < 0.4
