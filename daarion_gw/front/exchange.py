@@ -2,7 +2,7 @@
 
 head and route were decided by `Reception`; here follow the choice of a server and of a
 connection to it, the answer's stream with its back-pressure and time limits, and the finish,
-exactly once whatever happened. The request's body is `Upload`'s.
+exactly once whatever happened. The request's body is `Upload`'s, large ones take `shortcut`.
 """
 
 import time
@@ -10,6 +10,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from daarion_gw.errors import Fault
+from daarion_gw.net.splice import Splice
 from daarion_gw.net.sweep import NEVER
 from daarion_gw.upstream.connection import UpstreamConnection
 from daarion_gw.upstream.pool import Attempt, Pool
@@ -21,6 +22,7 @@ from daarion_gw.wire.request import RequestHead
 from .http1 import HTTP1Connection
 from .patience import answer_late, later, request_late
 from .records import account
+from .shortcut import SHORTEN_FROM, shorten_answer, shorten_upload
 from .upload import Upload
 
 if TYPE_CHECKING:
@@ -51,29 +53,9 @@ class Exchange:
     the gateway answered in the server's stead, or broke off.
     """
 
-    __slots__ = (
-        "_attempt",
-        "_received",
-        "_started",
-        "_tries",
-        "_turn",
-        "_upload",
-        "detail",
-        "far",
-        "fault",
-        "forwarded",
-        "head",
-        "near",
-        "passage",
-        "phase",
-        "pool",
-        "proxy",
-        "reception",
-        "request_id",
-        "sent",
-        "status",
-        "upgrade",
-    )
+    __slots__ = ("_attempt", "_received", "_splice", "_started", "_tries", "_turn", "detail",
+                 "far", "fault", "forwarded", "head", "near", "passage", "phase", "pool", "proxy",
+                 "reception", "request_id", "sent", "status", "upgrade", "upload")  # fmt: skip
 
     def __init__(
         self,
@@ -96,7 +78,8 @@ class Exchange:
         self.sent = 0
         self.fault: Fault | None = None
         self.detail = ""
-        self._upload = Upload(near, head) if head.has_body else None
+        self.upload = Upload(near, head) if head.has_body else None
+        self._splice: Splice | None = None
         self._received = 0
         self._attempt: Attempt | None = None
         self._turn = proxy.next_turn()
@@ -128,8 +111,8 @@ class Exchange:
         self.phase = _CONNECTING
         # The connecting has a time limit of its own.
         self.near.deadline = NEVER
-        if self._upload is not None:
-            self._upload.wait()
+        if self.upload is not None:
+            self.upload.wait()
         attempt = self.pool.connect(self, self.proxy.timeouts.connect)
         # It may have failed, or be there, before this returns.
         if self.phase is _CONNECTING and self._attempt is None:
@@ -163,7 +146,7 @@ class Exchange:
         target = self.passage.target(head.target)
         data = request_bytes(head, target, self.forwarded, self.request_id, self.upgrade)
         connection.begin(self, head.method, self.upgrade)
-        upload = self._upload
+        upload = self.upload
         if upload is None:
             connection.write(data)
             near.deadline = later(self, self.proxy.timeouts.first_byte)
@@ -177,7 +160,7 @@ class Exchange:
     # stream: the request's body
 
     def body_received(self, data: bytes) -> None:
-        upload = self._upload
+        upload = self.upload
         assert upload is not None
         limit = self.proxy.max_body
         if limit and upload.received + len(data) > limit:
@@ -186,7 +169,7 @@ class Exchange:
             upload.body_received(data)
 
     def body_ended(self) -> None:
-        upload = self._upload
+        upload = self.upload
         if upload is None or self.phase is _CONNECTING:
             return
         upload.end()
@@ -195,17 +178,20 @@ class Exchange:
 
     def request_paused(self) -> None:
         """All that came in one piece has been told."""
-        if self._upload is not None:
-            self._upload.flush()
+        upload = self.upload
+        if upload is not None:
+            upload.flush()
+            if upload.is_plain and upload.splice is None and self.phase is not _DONE:
+                upload.splice = shorten_upload(self)
 
     def far_blocked(self) -> None:
-        if self._upload is not None:
-            self._upload.far_blocked()
+        if self.upload is not None:
+            self.upload.far_blocked()
             if self._is_uploading:
                 self.near.deadline = later(self, self.proxy.timeouts.send)
 
     def far_drained(self) -> None:
-        upload = self._upload
+        upload = self.upload
         if upload is not None:
             upload.far_drained()
             if self._is_uploading:
@@ -218,7 +204,7 @@ class Exchange:
     # stream: the answer
 
     def informational_received(self, head: AnswerHead) -> None:
-        upload = self._upload
+        upload = self.upload
         if head.status == 100 and not (upload is not None and upload.said_continue()):
             # Nobody waits for it, or we have said it ourselves.
             return
@@ -230,8 +216,8 @@ class Exchange:
         if head.status == 101:
             self._switch(head)
             return
-        if self._upload is not None:
-            self._upload.forget()
+        if self.upload is not None:
+            self.upload.forget()
         near = self.near
         near.deadline = later(self, self.proxy.timeouts.idle)
         block = answer_block(head, self.passage, self.head)
@@ -248,12 +234,16 @@ class Exchange:
 
     def answer_paused(self) -> None:
         self.near.flush()
+        far = self.far
+        if far is not None and far.receiver.left >= SHORTEN_FROM and self._splice is None:
+            self._splice = shorten_answer(self)
 
     def answer_ended(self, trailers: bytes) -> None:
         far, near = self.far, self.near
         assert far is not None
+        has_said_all = near.request_complete and (self.upload is None or self.upload.is_sent)
         self._finish()
-        if near.request_complete and (self._upload is None or self._upload.is_sent):
+        if has_said_all:
             far.release()
         else:
             # The server has said all and has not heard all: nobody knows what it does next.
@@ -278,7 +268,7 @@ class Exchange:
 
     @property
     def _can_repeat(self) -> bool:
-        upload = self._upload
+        upload = self.upload
         return self.head.is_idempotent and (upload is None or upload.can_repeat)
 
     def _try_again(self, far: UpstreamConnection) -> None:
@@ -304,7 +294,7 @@ class Exchange:
     def deadline_passed(self, now: float) -> None:
         """Something takes too long: what, depends on the phase and on who is waited for."""
         late = answer_late if self.phase is _ANSWERING else request_late
-        late(self, self._upload)
+        late(self, self.upload)
 
     # finish
 
@@ -359,6 +349,10 @@ class Exchange:
         if self.phase is _DONE:
             return
         self.phase = _DONE
+        if self._splice is not None:
+            self._splice.stop()
+        if self.upload is not None:
+            self.upload.stop()
         seconds = time.perf_counter() - self._started
         account(self, seconds)
         self.reception.finished(self, seconds)
@@ -366,7 +360,7 @@ class Exchange:
     @property
     def received(self) -> int:
         """Bytes that came from the client: of its body, or of its frames."""
-        return self._upload.received if self._upload is not None else self._received
+        return self.upload.received if self.upload is not None else self._received
 
     @property
     def server(self) -> str:

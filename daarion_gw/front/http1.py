@@ -248,6 +248,11 @@ class HTTP1Connection(Answering, TwistedProtocol):
         self._lowest.abortConnection()
 
     @property
+    def plain_transport(self) -> Any:
+        """The transport, where the kernel alone may pass bytes to it and from it; else None."""
+        return None if self.is_secure else self.transport
+
+    @property
     def _lowest(self) -> Any:
         return self.transport.transport if self.is_secure else self.transport
 

@@ -6,6 +6,7 @@ methods that it calls, and nothing of answers.
 
 from typing import TYPE_CHECKING
 
+from daarion_gw.net.splice import Splice
 from daarion_gw.net.transport import backlog
 from daarion_gw.wire.request import RequestHead
 
@@ -28,6 +29,7 @@ class Upload:
     """The body of one request.
 
     received: body bytes that came so far. far: the connection they go to, once there is one.
+    splice: how the rest of it passes, where the kernel alone passes it.
     """
 
     __slots__ = (
@@ -41,12 +43,14 @@ class Upload:
         "far",
         "near",
         "received",
+        "splice",
     )
 
     def __init__(self, near: HTTP1Connection, head: RequestHead) -> None:
         self.near = near
         self.far: UpstreamConnection | None = None
         self.received = 0
+        self.splice: Splice | None = None
         self._chunked = head.chunked
         # Bytes for the server that wait for the end of the piece at hand: the head goes out
         # together with the first of the body.
@@ -117,6 +121,12 @@ class Upload:
             self._held += b"0\r\n\r\n"
         self.flush()
 
+    def stop(self) -> None:
+        """Nothing more goes to the server."""
+        if self.splice is not None:
+            # They came, and go nowhere.
+            self.near.receiver.skip(self.splice.stop())
+
     # back-pressure
 
     def far_blocked(self) -> None:
@@ -154,6 +164,11 @@ class Upload:
         assert self.far is not None
         last, self._last_backlog = self._last_backlog, backlog(self.far.transport)
         return last != self._last_backlog
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether what comes next goes to the server as it is, and nothing of it is kept."""
+        return not (self._chunked or self._held or self._far_full) and self._kept is None
 
     @property
     def is_sent(self) -> bool:

@@ -6,6 +6,7 @@ so these try first, and only what the kernel did not take goes the long way. The
 bytes, producers and errors stay as Twisted has them.
 """
 
+import os
 import socket
 from typing import Any
 
@@ -20,6 +21,9 @@ class _SendsAtOnce:
 
     # For our own reactor: readable means nothing but doRead.
     reads_plainly = True
+    # Whether bytes may pass through the kernel alone; of those, how many wait for this peer.
+    splices = hasattr(os, "splice")
+    in_pipe = 0
 
     def write(self: Any, data: bytes) -> None:
         """Send ``data`` now if nothing waits before it, else queue it (ITransport)."""
@@ -124,7 +128,8 @@ def backlog(transport: Any) -> int:
     below = getattr(transport, "transport", None)
     if below is not None and not hasattr(transport, "dataBuffer"):
         return backlog(below)
-    return len(transport.dataBuffer) - transport.offset + transport._tempDataLen
+    waiting: int = len(transport.dataBuffer) - transport.offset + transport._tempDataLen
+    return waiting + getattr(transport, "in_pipe", 0)
 
 
 def has_ended(transport: Any) -> bool:

@@ -48,7 +48,8 @@ class AnswerReceiver:
     """The client's side of HTTP/1.1, without sockets and clock.
 
     `expect` an answer, `receive` bytes, tell it of the `end` of the stream. ``is_reusable``
-    says whether the connection may carry another request.
+    says whether the connection may carry another request; ``left`` how many bytes of a body
+    of known length are still to come.
     """
 
     __slots__ = (
@@ -56,11 +57,11 @@ class AnswerReceiver:
         "_chunks",
         "_keep_alive",
         "_known",
-        "_left",
         "_limits",
         "_method",
         "_upgrade",
         "has_begun",
+        "left",
         "sink",
         "state",
     )  # fmt: skip
@@ -71,7 +72,7 @@ class AnswerReceiver:
         self._buffer = HeadBuffer(limits)
         self._known = Known()
         self._chunks: ChunkedReader | None = None
-        self._left = 0
+        self.left = 0
         self._method = b""
         self._upgrade = False
         self._keep_alive = True
@@ -97,6 +98,14 @@ class AnswerReceiver:
             data = self._head(data)
         while data:
             data = self._READ[self.state](self, data)
+
+    def skip(self, size: int) -> bool:
+        """``size`` bytes of a body of known length passed elsewhere. Whether it has ended."""
+        self.left -= size
+        if self.left:
+            return False
+        self.state = _NOTHING
+        return True
 
     def end(self, whole: bool = True) -> None:
         """The upstream closed its side; ``whole`` is False when it was a reset."""
@@ -149,7 +158,7 @@ class AnswerReceiver:
             return b""
         self.state = state
         if state is _LENGTH:
-            self._left = answer.content_length or 0
+            self.left = answer.content_length or 0
         elif state is _CHUNKS:
             self._chunks = ChunkedReader(self._limits)
         self.sink.answer_received(answer)
@@ -167,12 +176,12 @@ class AnswerReceiver:
         return self._buffer.take_all() if self.state is _HEAD else b""
 
     def _length(self, data: bytes) -> bytes:
-        left = self._left - len(data)
+        left = self.left - len(data)
         if left > 0:
-            self._left = left
+            self.left = left
             self.sink.answer_body_received(data)
             return b""
-        self._left = 0
+        self.left = 0
         self.state = _NOTHING
         if left:
             self._excess(data)

@@ -42,11 +42,12 @@ class RequestReceiver:
     """The server's side of HTTP/1.1, without sockets and clock.
 
     Give it bytes with `receive`; it calls the sink. After a request it holds back what
-    follows until `next_request` says that the answer is complete.
+    follows until `next_request` says that the answer is complete. ``left``: how many bytes of
+    a body of known length are still to come.
     """
 
-    __slots__ = ("_blank_lines", "_buffer", "_busy", "_chunks", "_known", "_left", "_limits",
-                 "_sink", "state")  # fmt: skip
+    __slots__ = ("_blank_lines", "_buffer", "_busy", "_chunks", "_known", "_limits", "_sink",
+                 "left", "state")  # fmt: skip
 
     def __init__(self, sink: RequestSink, limits: Limits = DEFAULT) -> None:
         self._sink = sink
@@ -54,7 +55,7 @@ class RequestReceiver:
         self._buffer = HeadBuffer(limits)
         self._known = Known()
         self._chunks: ChunkedReader | None = None
-        self._left = 0
+        self.left = 0
         self._blank_lines = 0
         self._busy = False
         self.state = _HEAD
@@ -79,6 +80,14 @@ class RequestReceiver:
         if data and self.state is not _NOTHING:
             self._buffer.add(data)
             self._read_heads()
+
+    def skip(self, size: int) -> bool:
+        """``size`` bytes of a body of known length passed elsewhere. Whether it has ended."""
+        self.left -= size
+        if self.left or not size:
+            return False
+        self.state = _HELD
+        return True
 
     def next_request(self) -> None:
         """The request at hand was answered: go on with what was read ahead, if anything."""
@@ -124,7 +133,7 @@ class RequestReceiver:
             self._chunks = ChunkedReader(self._limits)
         elif fields.content_length:
             self.state = _LENGTH
-            self._left = fields.content_length
+            self.left = fields.content_length
         else:
             self.state = _HELD
         self._sink.request_received(request)
@@ -145,13 +154,13 @@ class RequestReceiver:
 
     def _read_length(self, data: bytes) -> bytes:
         """Pass on what belongs to the body; give the rest."""
-        left = self._left - len(data)
+        left = self.left - len(data)
         if left > 0:
-            self._left = left
+            self.left = left
             self._sink.body_received(data)
             return b""
         rest = data[len(data) + left :] if left else b""
-        self._left = 0
+        self.left = 0
         self.state = _HELD
         self._sink.body_received(data[: len(data) + left] if left else data)
         self._sink.body_ended()

@@ -108,6 +108,17 @@ def test_a_body_is_sent_when_nothing_of_it_waits(near):
     assert not uploading(near, Far(1)).is_sent
 
 
+def test_what_is_lost_on_the_way_is_not_still_to_come(near):
+    skipped: list[int] = []
+    near.receiver = SimpleNamespace(skip=skipped.append)
+    upload = uploading(near, Far(0))
+    upload.stop()
+    assert skipped == []
+    upload.splice = SimpleNamespace(stop=lambda: 500)
+    upload.stop()
+    assert skipped == [500]
+
+
 def test_a_body_is_not_slow_while_the_server_is_full(near):
     upload = uploading(near, Far(1000))
     assert upload.await_more(NOW) == NOW + BODY_INTERVAL

@@ -11,8 +11,11 @@ POOL: Final = "daarion_gw/upstream/pool.py"
 NAMES: Final = "daarion_gw/upstream/names.py"
 SECURITY: Final = "daarion_gw/upstream/security.py"
 TRANSPORT: Final = "daarion_gw/net/transport.py"
+SPLICE: Final = "daarion_gw/net/splice.py"
+SHORTCUT: Final = "daarion_gw/front/shortcut.py"
 SWEEP: Final = "daarion_gw/net/sweep.py"
 _CONNECTIONS: Final = "tests/upstream/test_connections.py::test_"
+_LARGE: Final = "tests/front/test_large_bodies.py::test_"
 _ANSWERS: Final = "tests/front/test_answers.py::test_"
 
 MUTANTS: Final = (
@@ -46,6 +49,18 @@ MUTANTS: Final = (
            "if not self.is_lost:", _ANSWERS + "more_bytes_than_declared_end_the_connection"),
     Mutant("reset", CONNECTION, "whole=reason.check(ConnectionDone) is not None", "whole=True",
            _ANSWERS + "a_reset_does_not_end_such_a_body"),
+    Mutant("splice", SHORTCUT, "        exchange.sent += size\n", "",
+           _LARGE + "the_log_has_its_size"),
+    Mutant("splice", SHORTCUT, "        upload.received += size\n", "",
+           _LARGE + "the_log_has_its_size"),
+    Mutant("splice", UPLOAD, "self.near.receiver.skip(self.splice.stop())", "self.splice.stop()",
+           "tests/front/test_patience.py::test_what_is_lost_on_the_way_is_not_still_to_come"),
+    Mutant("splice", SPLICE, "wanted = min(self._left, PIPE_SIZE)", "wanted = PIPE_SIZE",
+           _LARGE + "what_follows_an_answer_in_the_same_piece_does_not_belong_to_it"),
+    Mutant("splice", SPLICE, "            self._sink.producer.pauseProducing()\n", "",
+           _LARGE + "a_slow_client_holds_the_server_back_and_gets_all"),
+    Mutant("splice", SPLICE, "return main.CONNECTION_DONE", "return None",
+           _LARGE + "a_server_that_breaks_off_cuts_the_client"),
     Mutant("stale", CONNECTION, "if self._begun_in == self.pool.turns.turn:", "if False:",
            "tests/front/test_one_turn.py::"
            "test_bytes_that_came_before_a_request_are_not_its_answer"),

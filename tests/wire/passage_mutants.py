@@ -167,7 +167,7 @@ MUTANTS: Final = (
     Mutant(
         "client-walk",
         CLIENT,
-        "for member in reversed(chain):",
+        "for member in chain[: -HOPS_AT_MOST - 1 : -1]:",
         "for member in chain:",
         test("client.py::test_client_walk"),
     ),
