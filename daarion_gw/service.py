@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from twisted.application.service import Service
@@ -31,11 +32,25 @@ from daarion_gw.upstream.names import Names
 from daarion_gw.upstream.pool import Pool
 
 
+@dataclass(frozen=True, slots=True)
+class Common:
+    """What gateways in several processes that serve as one have in common.
+
+    instance: how each of them knows requests that another one sent. endpoint: of a listener's
+    string. What each would say of itself alone, whoever started them says once for all.
+    """
+
+    instance: bytes
+    counters: Counters
+    endpoint: Callable[[str], Any]
+
+
 class Gateway(Service):
     """Everything that runs in one process.
 
     listen: endpoint strings. load: gives the settings anew for a reload, or raises
-    `ConfigurationError`. mount: puts resources of the user's beside the routes.
+    `ConfigurationError`. mount: puts resources of the user's beside the routes. common: of one
+    among several.
     """
 
     _log = Logger()
@@ -49,17 +64,24 @@ class Gateway(Service):
         load: Callable[[], Settings] | None = None,
         mount: Callable[[Root], None] | None = None,
         companions: Sequence[Service] = (),
+        common: Common | None = None,
     ) -> None:
         self.reactor = reactor
         self.settings = settings
-        self.counters = Counters()
+        if common is None:
+            counters = Counters()
+            common = Common(new_instance(), counters, lambda text: endpoint(reactor, text))
+            self._tell, self._warn = self._log.info, self._log.warn
+        else:
+            self._tell = self._warn = self._log.debug
+        self.counters = common.counters
         self._load = load
         self._mount = mount
         self._companions = companions
-        self._listen = [(text, endpoint(reactor, text)) for text in listen]
+        self._listen = [(text, common.endpoint(text)) for text in listen]
         self._admin = (admin, endpoint(reactor, admin)) if admin is not None else None
         self._ports: list[tuple[str, Any]] = []
-        self._instance = os.urandom(4).hex().encode()
+        self._instance = common.instance
         self._names = Names(reactor)
         self._pools: dict[tuple[str, Server], Pool] = {}
         self._sweep = Sweep(reactor)
@@ -134,31 +156,18 @@ class Gateway(Service):
             self._open(*self._admin, admin_site(self.counters, self.describe), "admin on")
 
     def _open(self, text: str, place: Any, factory: Any, what: str) -> None:
-        opening: Deferred[Any] = place.listen(factory)
-        failures: list[Any] = []
-        opening.addCallback(lambda port: self._opened(text, port, what))
-        opening.addErrback(failures.append)
-        if failures:
-            error = failures[0].value
-            if isinstance(error, CannotListenError):
-                error = explain(text, error)
-            raise ListenError(str(error))
-
-    def _opened(self, text: str, port: Any, what: str) -> None:
+        port = open_port(text, place, factory)
         if what == "listening on":
             send_at_once(port)
         self._ports.append((text, port))
-        self._log.info("{what} {text} ({address})", what=what, text=text, address=_address(port))
+        self._tell("{what} {text} ({address})", what=what, text=text, address=address_of(port))
 
     def startService(self) -> None:
         super().startService()
         self._sweep.start()
         for companion in self._companions:
             companion.startService()
-        routes = len(self.settings.routes)
-        source = self.settings.source or "the default table"
-        self._log.info("daarion-gw {version}: {routes} routes of {source}",
-                       version=__version__, routes=routes, source=source)  # fmt: skip
+        self._tell("daarion-gw {version}: {table}", version=__version__, table=table(self.settings))
 
     async def _drain(self) -> None:
         """Stop accepting, let what is under way end, and cut what has not ended in time."""
@@ -208,9 +217,13 @@ class Gateway(Service):
 
     # reload
 
+    def reopen_log(self) -> None:
+        """Go on with the access log in a new file of its name."""
+        self._access_log.reopen()
+
     def reload(self) -> bool:
         """SIGHUP: read the file again. One that does not load changes nothing."""
-        self._access_log.reopen()
+        self.reopen_log()
         if self._load is None:
             return False
         try:
@@ -224,8 +237,7 @@ class Gateway(Service):
         except OSError as error:
             self._log.error("not reloaded, the old configuration stays: {error}", error=error)
             return False
-        self._log.info("reloaded: {routes} routes of {source}", routes=len(settings.routes),
-                       source=settings.source or "the default table")  # fmt: skip
+        self._tell("reloaded: {table}", table=table(settings))
         return True
 
     def _take_over(self, settings: Settings) -> None:
@@ -245,7 +257,7 @@ class Gateway(Service):
             self._access_log = log
         self._forget_pools(settings)
         if (new.listen, new.admin) != (old.listen, old.admin):
-            self._log.warn("changed listeners take effect when the gateway is started anew")
+            self._warn("changed listeners take effect when the gateway is started anew")
 
     def _forget_pools(self, settings: Settings) -> None:
         wanted = {
@@ -260,25 +272,61 @@ class Gateway(Service):
 
     def describe(self) -> dict[str, Any]:
         """What is configured, for the admin listener's status."""
-        settings = self.settings
-        return {
-            "listeners": [text for text, _ in self._listen],
-            "admin": self._admin[0] if self._admin is not None else None,
-            "source": settings.source,
-            "draining": self.reception.is_draining,
-            "routes": [
-                {
-                    "route": route.key,
-                    "upstream": route.upstream,
-                    "strip_prefix": route.strip_prefix,
-                    "servers": [
-                        {"server": server.label, "idle": self._pool(route.upstream, server).idle}
-                        for server in settings.upstreams[route.upstream].servers
-                    ],
-                }
-                for route in settings.routes
-            ],
-        }
+        admin = self._admin[0] if self._admin is not None else None
+        listeners = [text for text, _ in self._listen]
+        shown = described(self.settings, listeners, admin, self.idle)
+        return {**shown, "draining": self.reception.is_draining}
+
+    def idle(self, upstream: str, server: Server) -> int:
+        """How many connections to a server are kept for the next request."""
+        return self._pool(upstream, server).idle
+
+
+def described(
+    settings: Settings, listen: list[str], admin: str | None, idle: Callable[[str, Server], int]
+) -> dict[str, Any]:
+    """What is configured, as the admin listener's status shows it."""
+    return {
+        "listeners": listen,
+        "admin": admin,
+        "source": settings.source,
+        "routes": [
+            {
+                "route": route.key,
+                "upstream": route.upstream,
+                "strip_prefix": route.strip_prefix,
+                "servers": [
+                    {"server": server.label, "idle": idle(route.upstream, server)}
+                    for server in settings.upstreams[route.upstream].servers
+                ],
+            }
+            for route in settings.routes
+        ],
+    }
+
+
+def new_instance() -> bytes:
+    """What tells this gateway's mark in Via from that of another one."""
+    return os.urandom(4).hex().encode()
+
+
+def open_port(text: str, place: Any, factory: Any) -> Any:
+    """Listen at an endpoint (of the string ``text``) now, or raise `ListenError`."""
+    opening: Deferred[Any] = place.listen(factory)
+    ports: list[Any] = []
+    failures: list[Any] = []
+    opening.addCallbacks(ports.append, failures.append)
+    if failures:
+        error = failures[0].value
+        if isinstance(error, CannotListenError):
+            error = explain(text, error)
+        raise ListenError(str(error))
+    return ports[0]
+
+
+def table(settings: Settings) -> str:
+    """How many routes there are and where they came from, for the log."""
+    return f"{len(settings.routes)} routes of {settings.source or 'the default table'}"
 
 
 def _link(route: Route) -> str | None:
@@ -287,7 +335,8 @@ def _link(route: Route) -> str | None:
     return route.path if looks else None
 
 
-def _address(port: Any) -> str:
+def address_of(port: Any) -> str:
+    """Where a port listens, for the log."""
     address = port.getHost()
     host = getattr(address, "host", None)
     if host is None:

@@ -1,9 +1,11 @@
 """``twistd daarion-gw``: options to a service."""
 
+import atexit
 import os
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from daarion_gw.config.settings import Settings
 from daarion_gw.net.reactor import install_if_free
 
 WRONG_USAGE = 2
+MOST_WORKERS = 256
 
 
 class Options(usage.Options):
@@ -34,7 +37,8 @@ class Options(usage.Options):
         ("port", "p", None, "Listen on this TCP port: short for --listen tcp:PORT."),
         ("admin", None, None, "Endpoint of the admin listener, or off. "
                               "[default: tcp:9901:interface=127.0.0.1]"),
-        ("workers", "w", "1", "How many processes serve; only 1 for now."),
+        ("workers", "w", "1", "How many processes serve: a number, or auto for one on "
+                              "each processor."),
     )  # fmt: skip
     optFlags = (
         ("demo", None, "Run stand-ins for all services inside this process."),
@@ -78,10 +82,7 @@ class Options(usage.Options):
             if not port.isdigit() or not 0 <= int(port) <= 65535:
                 raise usage.UsageError(f"--port takes a number from 0 to 65535, not {port!r}")
             self["listen"].insert(0, f"tcp:{port}")
-        if self["workers"] not in ("1", "auto"):
-            raise usage.UsageError(
-                f"--workers {self['workers']}: this version serves with one process"
-            )
+        self["count"] = _count(self["workers"])
         environ = dict(os.environ)
         self["load"] = lambda: load(find_file(self["config"], Path.cwd()), self.environ, Path.cwd())
         self.environ = environ
@@ -104,6 +105,16 @@ class Options(usage.Options):
         return settings
 
 
+def _count(workers: str) -> int:
+    if workers == "auto":
+        return len(os.sched_getaffinity(0))
+    if workers.isascii() and workers.isdigit() and 1 <= int(workers) <= MOST_WORKERS:
+        return int(workers)
+    raise usage.UsageError(
+        f"--workers {workers}: a number from 1 to {MOST_WORKERS} or auto is expected"
+    )
+
+
 def _give_up(sentence: str, status: int = WRONG_USAGE) -> None:
     sys.stderr.write(f"daarion-gw: {sentence}\n")
     raise SystemExit(status)
@@ -124,18 +135,38 @@ def makeService(options: Options) -> Service:
         options.use_stand_ins(demo.listen())
         companions.append(demo)
     settings: Settings = options["settings"]
+    given: dict[str, Any] = {
+        "listen": options["listen"] or settings.gateway.listen,
+        "admin": _admin(options["admin"], settings),
+        "load": options["load"],
+        "companions": companions,
+    }
+    gateway: Any
     try:
-        gateway = Gateway(
-            reactor,
-            settings,
-            listen=options["listen"] or settings.gateway.listen,
-            admin=_admin(options["admin"], settings),
-            load=options["load"],
-            companions=companions,
-        )
+        if options["count"] == 1:
+            gateway = Gateway(reactor, settings, **given)
+        else:
+            from daarion_gw.workers.master import Master
+
+            give_up = partial(_stop_with, reactor, 1)
+            gateway = Master(reactor, settings, options["count"], give_up=give_up, **given)
     except (ListenError, OSError) as error:
         _give_up(str(error))
     return _Told(gateway, reactor)
+
+
+def _stop_with(reactor: Any, status: int) -> None:
+    """Stop the reactor, and see that the process ends with ``status``, which twistd gives no way
+    to.
+    """
+
+    def leave() -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+    atexit.register(leave)
+    reactor.callWhenRunning(reactor.stop)
 
 
 def _admin(given: str | None, settings: Settings) -> str | None:
@@ -159,7 +190,7 @@ class _Told(Service):
         try:
             self._gateway.privilegedStartService()
         except ListenError as error:
-            _give_up(str(error), 1)
+            _give_up(str(error), error.status)
 
     def startService(self) -> None:
         super().startService()

@@ -16,11 +16,14 @@ Everything in it must be fit for JSON; further keys are welcome at each level. A
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 from twisted.web.resource import Resource
-from twisted.web.server import Request, Site
+from twisted.web.server import NOT_DONE_YET, Request, Site
 
 from daarion_gw import __version__
 from daarion_gw.errors import Fault
@@ -28,6 +31,18 @@ from daarion_gw.observe.counters import Counters, RouteCounters, ServerCounters
 from daarion_gw.observe.metrics import Metrics
 
 Describe = Callable[[], Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """The processes behind a master: `refresh` brings the counters up to date, `pids` are theirs.
+
+    The Deferred of `refresh` never fails, and does not wait for a process that hangs.
+    """
+
+    refresh: Callable[[], Deferred[None]]
+    pids: Callable[[], Sequence[int]]
+
 
 _INDEX = f"""daarion-gw {__version__}, admin listener
 
@@ -46,20 +61,24 @@ class AdminSite(Site):
         """Say nothing: the access log is for the exchanges that the gateway exists for."""
 
 
-def site(counters: Counters, describe: Describe) -> Site:
+def site(counters: Counters, describe: Describe, workers: Workers | None = None) -> Site:
     """Return the factory that the admin endpoint listens with."""
-    return AdminSite(root(counters, describe))
+    return AdminSite(root(counters, describe, workers))
 
 
-def root(counters: Counters, describe: Describe) -> Resource:
+def root(counters: Counters, describe: Describe, workers: Workers | None = None) -> Resource:
     """Return the root resource alone, to be mounted or tested."""
     index = _Index()
+    metrics = Metrics(counters, __version__, workers.pids if workers else tuple)
     # Any: zope's interfaces mean nothing to a type checker.
     pages: dict[bytes, Any] = {
-        b"metrics": _MetricsPage(Metrics(counters, __version__)),
+        b"metrics": _MetricsPage(metrics),
         b"status": _StatusPage(counters, describe),
         b"healthz": _HealthPage(),
     }
+    if workers is not None:
+        for name in (b"metrics", b"status"):
+            pages[name] = _Refreshed(pages[name], workers.refresh)
     for name, page in pages.items():
         index.putChild(name, page)
     return index
@@ -92,6 +111,34 @@ class _Page(Resource):
     def body(self) -> bytes:
         """Return the page."""
         raise NotImplementedError
+
+
+class _Refreshed(Resource):
+    """A page that is rendered when the counters are up to date."""
+
+    _log = Logger()
+
+    def __init__(self, page: _Page, refresh: Callable[[], Deferred[None]]) -> None:
+        super().__init__()
+        self._page = page
+        self._refresh = refresh
+
+    def getChild(self, path: bytes, request: Request) -> Any:
+        return self._page.getChild(path, request)
+
+    def render(self, request: Request) -> int:
+        gone: list[object] = []
+        request.notifyFinish().addErrback(gone.append)
+
+        def write(_: None) -> None:
+            if not gone:
+                request.write(self._page.render(request))
+                request.finish()
+
+        refreshed = self._refresh()
+        refreshed.addCallback(write)
+        refreshed.addErrback(lambda failure: self._log.failure("a page failed", failure))
+        return NOT_DONE_YET
 
 
 class _Refusal(_Page):

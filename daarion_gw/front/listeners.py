@@ -10,7 +10,12 @@ from twisted.internet.error import CannotListenError
 
 
 class ListenError(Exception):
-    """A listener that cannot be: the message says which, why, and what to do."""
+    """A listener that cannot be: the message says which, why, and what to do.
+
+    ``status`` is what the process exits with when it had understood what was asked of it.
+    """
+
+    status = 1
 
 
 def endpoint(reactor: Any, description: str) -> Any:

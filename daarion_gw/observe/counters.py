@@ -116,14 +116,26 @@ class FrontCounters:
 
 
 class Counters:
-    """The register of all counters. It outlives a reload, so that no number ever falls."""
+    """The register of all counters. It outlives a reload, so that no number ever falls.
 
-    __slots__ = ("_routes", "_servers", "front")
+    ``workers`` is how many processes serve, ``worker_ends`` how many ended that nobody had told
+    to.
+    """
 
-    def __init__(self) -> None:
-        self.front = FrontCounters()
+    __slots__ = ("_routes", "_servers", "front", "worker_ends", "workers")
+
+    def __init__(self, front: FrontCounters | None = None) -> None:
+        self.front = FrontCounters() if front is None else front
+        self.workers = 1
+        self.worker_ends = 0
         self._routes: dict[tuple[str, str], RouteCounters] = {}
         self._servers: dict[tuple[str, str], ServerCounters] = {}
+
+    def clear(self) -> None:
+        """Forget everything: for a register that is added up anew each time."""
+        self.front = FrontCounters()
+        self._routes.clear()
+        self._servers.clear()
 
     def route(self, key: str, upstream: str) -> RouteCounters:
         """Return the counters of a route, the same ones each time."""

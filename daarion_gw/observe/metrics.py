@@ -6,9 +6,11 @@ module must not know HTTP: it is handed the value of an Accept field and gives b
 Prometheus: https://prometheus.io/docs/instrumenting/exposition_formats/
 """
 
+import os
 import platform
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -37,12 +39,14 @@ _ASKS_FOR_OPENMETRICS = re.compile(
 
 
 class Metrics:
-    """All that `/metrics` says about one process."""
+    """All that `/metrics` says. ``children`` gives the pids of further processes that serve."""
 
-    def __init__(self, counters: Counters, version: str) -> None:
+    def __init__(
+        self, counters: Counters, version: str, children: Callable[[], Sequence[int]] = tuple
+    ) -> None:
         self._registry = CollectorRegistry()
         self._registry.register(_CountersCollector(counters, version))
-        ProcessCollector(registry=self._registry)
+        self._registry.register(_ProcessesCollector(children))
 
     def text(self, accept: str) -> tuple[bytes, str]:
         """Return (text, its Content-Type) in the format that an Accept field prefers."""
@@ -50,6 +54,38 @@ class Metrics:
         wanted = _OPENMETRICS if _ASKS_FOR_OPENMETRICS.search(accept) else ""
         encode, content_type = choose_encoder(wanted)
         return encode(self._registry), content_type
+
+
+class _ProcessesCollector(Collector):
+    """prometheus_client's `process_*` of this process, with those of its children added."""
+
+    _SECONDS = "process_cpu_seconds"
+    _STARTED = "process_start_time_seconds"
+
+    def __init__(self, children: Callable[[], Sequence[int]]) -> None:
+        self._children = children
+
+    def collect(self) -> Iterator[Metric]:
+        found = {metric.name: metric for metric in self._of("self")}
+        for pid in self._children():
+            for metric in self._of(pid):
+                if metric.name in found and metric.name != self._STARTED:
+                    self._add(found[metric.name], metric.samples[0].value)
+        if self._SECONDS in found:
+            # Children that have ended: what was spent is spent.
+            ended = os.times()
+            self._add(found[self._SECONDS], ended.children_user + ended.children_system)
+        yield from found.values()
+
+    @staticmethod
+    def _of(pid: int | str) -> Iterable[Metric]:
+        found: Iterable[Metric] = ProcessCollector(pid=partial(str, pid), registry=None).collect()
+        return found
+
+    @staticmethod
+    def _add(metric: Metric, value: float) -> None:
+        sample = metric.samples[0]
+        metric.samples[0] = sample._replace(value=sample.value + value)
 
 
 class _CountersCollector(Collector):
@@ -67,12 +103,23 @@ class _CountersCollector(Collector):
             "The gateway's version and the Python under it.",
             {"version": self._version, "python": platform.python_version()},
         )
+        yield from self._processes()
         yield from self._front()
         yield from _route_counts(routes)
         yield from _route_answers(routes)
         yield _durations(routes)
         yield from _server_counts(servers)
         yield from _server_answers(servers)
+
+    def _processes(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily(
+            "daarion_workers", "Processes that serve now.", self._counters.workers
+        )
+        yield CounterMetricFamily(
+            "daarion_worker_ends",
+            "Workers that ended without having been told to.",
+            self._counters.worker_ends,
+        )
 
     def _front(self) -> Iterator[Metric]:
         front = self._counters.front

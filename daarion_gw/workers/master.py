@@ -1,0 +1,254 @@
+"""The master: it binds the sockets, starts workers and starts them anew, and adds them up.
+
+No byte of a client's passes through it. What it says to its workers it says when it is told to
+reload or to stop, or is asked for numbers.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.logger import Logger
+
+from daarion_gw import __version__
+from daarion_gw.admin.site import Workers
+from daarion_gw.admin.site import site as admin_site
+from daarion_gw.config.problems import ConfigurationError
+from daarion_gw.config.report import render_problems
+from daarion_gw.config.settings import Settings
+from daarion_gw.front.listeners import endpoint
+from daarion_gw.observe.access_log import AccessLog
+from daarion_gw.service import address_of, new_instance, open_port, table
+from daarion_gw.tls.tickets import TICKET_KEYS
+
+from .crewman import Crewman, Stage, Start
+from .sockets import Binding, Unserved, check_shared
+from .sums import Sums
+from .turns import Table
+
+# Seconds until the next one, when workers end soon after their start, again and again.
+DELAYS = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+# One that has served for so long has not ended of its start.
+STEADY = 30.0
+# How much longer than its exchanges a worker may take to end.
+GRACE = 5.0
+
+
+class Master(Service):
+    """All that one gateway with several workers is, but the data path.
+
+    give_up: called when no worker can be started at all.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        reactor: Any,
+        settings: Settings,
+        count: int,
+        listen: Sequence[str],
+        admin: str | None,
+        load: Callable[[], Settings],
+        give_up: Callable[[], None],
+        companions: Sequence[Service] = (),
+    ) -> None:
+        self._reactor = reactor
+        self.settings = settings
+        self._load = load
+        self._give_up = give_up
+        self._companions = companions
+        self._folder = str(Path.cwd())
+        self._listen = [(text, endpoint(Binding(reactor), text)) for text in listen]
+        self._admin = (admin, endpoint(reactor, admin)) if admin is not None else None
+        _check_log(settings)
+        self._held: list[Any] = []
+        self._admin_port: Any = None
+        self._instance = new_instance()
+        self._table = Table.create(count)
+        self._crew: list[Crewman | None] = [None] * count
+        # How often in a row the worker in each place has ended soon.
+        self._falls = [0] * count
+        self._is_stopping = False
+        self._is_up = False
+        self._sums = Sums(reactor, self._crew, lambda: self.settings)
+
+    # running
+
+    def privilegedStartService(self) -> None:
+        """Bind every listener; raises `ListenError` when one cannot be had."""
+        super().privilegedStartService()
+        for text, place in self._listen:
+            port = open_port(text, place, Unserved())
+            check_shared(text, port)
+            self._held.append(port)
+            self._say_where("listening on", text, port)
+        if self._admin is not None:
+            text, place = self._admin
+            workers = Workers(self._sums.refresh, self._sums.pids)
+            site = admin_site(self._sums.total, self._describe, workers)
+            self._admin_port = open_port(text, place, site)
+            self._say_where("admin on", text, self._admin_port)
+
+    def _say_where(self, what: str, text: str, port: Any) -> None:
+        self._log.info("{what} {text} ({address})", what=what, text=text, address=address_of(port))
+
+    def _describe(self) -> dict[str, Any]:
+        listeners = [text for text, _ in self._listen]
+        admin = self._admin[0] if self._admin is not None else None
+        return self._sums.describe(listeners, admin, self._is_stopping)
+
+    def startService(self) -> None:
+        """Start all workers at once. By now this process is whom twistd was told to be."""
+        super().startService()
+        for companion in self._companions:
+            companion.startService()
+        for place in range(len(self._crew)):
+            self._start(place)
+
+    def _start(self, place: int) -> None:
+        if self._is_stopping:
+            return
+        number = place + 1
+        period, secret = TICKET_KEYS.state
+        first = {
+            "do": "begin",
+            "number": number,
+            "of": len(self._crew),
+            "folder": self._folder,
+            "reactor": type(self._reactor).__module__,
+            "settings": self.settings.model_dump_json(),
+            "listen": [text for text, _ in self._listen],
+            "instance": self._instance.decode(),
+            "ticket_keys": [period, secret.hex()],
+        }
+        files = [port.fileno() for port in self._held]
+        start = Start(number, self._table.file, files, first)
+        self._crew[place] = Crewman(self._reactor, start, self._ready, self._ended)
+
+    def _ready(self, worker: Crewman) -> None:
+        serving = sum(each is not None and each.stage is Stage.SERVING for each in self._crew)
+        if self._is_up:
+            self._log.info("worker {number} (pid {pid}) serves", number=worker.number,
+                           pid=worker.pid)  # fmt: skip
+        elif serving == len(self._crew):
+            self._is_up = True
+            self._log.info("daarion-gw {version}: {table}, {count} workers (pids {pids})",
+                           version=__version__, table=table(self.settings), count=serving,
+                           pids=" ".join(str(pid) for pid in self._sums.pids()))  # fmt: skip
+
+    def _ended(self, worker: Crewman, how: str) -> None:
+        place = worker.number - 1
+        self._table.leave(place)
+        self._crew[place] = None
+        self._sums.bury(worker)
+        if self._is_stopping:
+            return
+        if worker.failure is not None:
+            how = f"could not start: {worker.failure}"
+        lived = self._reactor.seconds() - worker.since
+        if not self._is_up and not any(self._crew):
+            self._log.error("worker {number} {how}; none is left, and none has served",
+                            number=worker.number, how=how)  # fmt: skip
+            self._is_stopping = True
+            self._give_up()
+            return
+        self._replace(worker, how, lived)
+
+    def _replace(self, worker: Crewman, how: str, lived: float) -> None:
+        place = worker.number - 1
+        if lived >= STEADY:
+            self._falls[place] = 0
+        delay = DELAYS[min(self._falls[place], len(DELAYS) - 1)]
+        self._falls[place] += 1
+        self._sums.total.worker_ends += 1
+        self._log.error("worker {number} (pid {pid}) {how} after {lived:.0f} s; the next one "
+                        "starts {when}", number=worker.number, pid=worker.pid, how=how, lived=lived,
+                        when=f"in {delay:g} s" if delay else "at once")  # fmt: skip
+        self._reactor.callLater(delay, self._start, place)
+
+    # reload
+
+    def reload(self) -> None:
+        """SIGHUP: read the file again, once for all. One that does not load changes nothing."""
+        try:
+            settings = self._load()
+            if settings.gateway.access_log != self.settings.gateway.access_log:
+                _check_log(settings)
+        except ConfigurationError as error:
+            problems = render_problems(error).rstrip()
+            self._log.error("not reloaded, the old configuration stays:\n{problems}",
+                            problems=problems)  # fmt: skip
+            self._tell_all({"do": "reopen"})
+            return
+        except OSError as error:
+            self._log.error("not reloaded, the old configuration stays: {error}", error=error)
+            self._tell_all({"do": "reopen"})
+            return
+        old, self.settings = self.settings.gateway, settings
+        if (settings.gateway.listen, settings.gateway.admin) != (old.listen, old.admin):
+            self._log.warn("changed listeners take effect when the gateway is started anew")
+        Deferred.fromCoroutine(self._hand_out(settings))
+
+    async def _hand_out(self, settings: Settings) -> None:
+        order = {"do": "reload", "settings": settings.model_dump_json()}
+        told = [worker for worker in self._crew if worker is not None]
+        answers: Any = await DeferredList([worker.ask(order) for worker in told])
+        for worker, (_, answer) in zip(told, answers, strict=True):
+            # One that has ended meanwhile is followed by one that begins with the new ones.
+            if answer is not None and not answer["is_done"]:
+                self._log.error("worker {number} goes on with the old configuration",
+                                number=worker.number)  # fmt: skip
+        self._log.info("reloaded: {table}", table=table(settings))
+
+    def _tell_all(self, message: dict[str, Any]) -> None:
+        for worker in self._crew:
+            if worker is not None:
+                worker.send(message)
+
+    # stopping
+
+    def stopService(self) -> Deferred[None]:
+        """SIGTERM: fires when the last worker has ended."""
+        super().stopService()
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        self._is_stopping = True
+        left = [worker for worker in self._crew if worker is not None]
+        for worker in left:
+            worker.drain()
+        ports = [*self._held, *([self._admin_port] if self._admin_port is not None else [])]
+        closing = [port.stopListening() for port in ports]
+        late = self._reactor.callLater(
+            self.settings.gateway.drain_timeout + GRACE, self._kill_all, "did not end in time"
+        )
+        await DeferredList([worker.gone for worker in left])
+        if late.active():
+            late.cancel()
+        await DeferredList([closed for closed in closing if isinstance(closed, Deferred)])
+        for companion in self._companions:
+            stopping = companion.stopService()
+            if isinstance(stopping, Deferred):
+                await stopping
+
+    def cut(self) -> None:
+        """Wait for nobody any more: end at once what is still there."""
+        for worker in self._crew:
+            if worker is not None:
+                worker.cut()
+        self._reactor.callLater(GRACE, self._kill_all, "did not end when it was told to")
+
+    def _kill_all(self, why: str) -> None:
+        for worker in self._crew:
+            if worker is not None:
+                self._log.warn("worker {number} {why}: killed", number=worker.number, why=why)
+                worker.kill()
+
+
+def _check_log(settings: Settings) -> None:
+    """Raise OSError, naming the file, when the access log cannot be written."""
+    log = settings.gateway.access_log
+    AccessLog(log.format, log.file).close()
