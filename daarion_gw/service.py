@@ -7,19 +7,18 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults
-from twisted.internet.error import CannotListenError
 from twisted.logger import Logger
 from twisted.web.server import Site
 
 from daarion_gw import __version__
-from daarion_gw.admin.site import site as admin_site
+from daarion_gw.admin.described import described, table
 from daarion_gw.config.defaults import protocol_for
 from daarion_gw.config.problems import ConfigurationError
 from daarion_gw.config.report import render_problems
 from daarion_gw.config.settings import Route, Server, Settings
 from daarion_gw.front.health import Health
 from daarion_gw.front.http1 import HTTP1Factory
-from daarion_gw.front.listeners import ListenError, endpoint, explain
+from daarion_gw.front.listeners import address_of, endpoint, open_port
 from daarion_gw.front.reception import Reception
 from daarion_gw.front.start_page import StartPage
 from daarion_gw.front.start_probe import ServiceRow, treq_probe
@@ -70,7 +69,8 @@ class Gateway(Service):
         self.settings = settings
         if common is None:
             counters = Counters()
-            common = Common(new_instance(), counters, lambda text: endpoint(reactor, text))
+            instance = os.urandom(4).hex().encode()
+            common = Common(instance, counters, lambda text: endpoint(reactor, text))
             self._tell, self._warn = self._log.info, self._log.warn
         else:
             self._tell = self._warn = self._log.debug
@@ -153,7 +153,10 @@ class Gateway(Service):
         for text, place in self._listen:
             self._open(text, place, factory, "listening on")
         if self._admin is not None:
-            self._open(*self._admin, admin_site(self.counters, self.describe), "admin on")
+            # It brings prometheus_client, which one without an admin listener does not need.
+            from daarion_gw.admin.site import site
+
+            self._open(*self._admin, site(self.counters, self.describe), "admin on")
 
     def _open(self, text: str, place: Any, factory: Any, what: str) -> None:
         port = open_port(text, place, factory)
@@ -282,63 +285,7 @@ class Gateway(Service):
         return self._pool(upstream, server).idle
 
 
-def described(
-    settings: Settings, listen: list[str], admin: str | None, idle: Callable[[str, Server], int]
-) -> dict[str, Any]:
-    """What is configured, as the admin listener's status shows it."""
-    return {
-        "listeners": listen,
-        "admin": admin,
-        "source": settings.source,
-        "routes": [
-            {
-                "route": route.key,
-                "upstream": route.upstream,
-                "strip_prefix": route.strip_prefix,
-                "servers": [
-                    {"server": server.label, "idle": idle(route.upstream, server)}
-                    for server in settings.upstreams[route.upstream].servers
-                ],
-            }
-            for route in settings.routes
-        ],
-    }
-
-
-def new_instance() -> bytes:
-    """What tells this gateway's mark in Via from that of another one."""
-    return os.urandom(4).hex().encode()
-
-
-def open_port(text: str, place: Any, factory: Any) -> Any:
-    """Listen at an endpoint (of the string ``text``) now, or raise `ListenError`."""
-    opening: Deferred[Any] = place.listen(factory)
-    ports: list[Any] = []
-    failures: list[Any] = []
-    opening.addCallbacks(ports.append, failures.append)
-    if failures:
-        error = failures[0].value
-        if isinstance(error, CannotListenError):
-            error = explain(text, error)
-        raise ListenError(str(error))
-    return ports[0]
-
-
-def table(settings: Settings) -> str:
-    """How many routes there are and where they came from, for the log."""
-    return f"{len(settings.routes)} routes of {settings.source or 'the default table'}"
-
-
 def _link(route: Route) -> str | None:
     """Where a person can look at a service; the Matrix protocol has nothing to look at."""
     looks = route.host is None and route.is_prefix and route.path != "/_matrix/"
     return route.path if looks else None
-
-
-def address_of(port: Any) -> str:
-    """Where a port listens, for the log."""
-    address = port.getHost()
-    host = getattr(address, "host", None)
-    if host is None:
-        return str(getattr(address, "name", address))
-    return f"[{host}]:{address.port}" if ":" in host else f"{host}:{address.port}"

@@ -125,7 +125,6 @@ def makeService(options: Options) -> Service:
     from twisted.internet import reactor
 
     from daarion_gw.front.listeners import ListenError
-    from daarion_gw.service import Gateway
 
     companions = []
     if options["demo"]:
@@ -143,7 +142,10 @@ def makeService(options: Options) -> Service:
     }
     gateway: Any
     try:
+        # What a master does without, and a gateway without workers, is not loaded.
         if options["count"] == 1:
+            from daarion_gw.service import Gateway
+
             gateway = Gateway(reactor, settings, **given)
         else:
             from daarion_gw.workers.master import Master

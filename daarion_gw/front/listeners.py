@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet import endpoints
+from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
+from twisted.python.failure import Failure
 
 
 class ListenError(Exception):
@@ -38,6 +40,29 @@ def _plain(error: Exception) -> str:
         # The wrong arguments for a kind of endpoint: Python names a private function of Twisted.
         return re.sub(r"^\S*_parse\w+\(\)", "this kind of listener", str(error))
     return str(error) or type(error).__name__
+
+
+def open_port(description: str, place: Any, factory: Any) -> Any:
+    """Listen at an endpoint (that of ``description``) now, or raise `ListenError`."""
+    opening: Deferred[Any] = place.listen(factory)
+    ports: list[Any] = []
+    failures: list[Failure] = []
+    opening.addCallbacks(ports.append, failures.append)
+    if failures:
+        error: BaseException | None = failures[0].value
+        if isinstance(error, CannotListenError):
+            error = explain(description, error)
+        raise ListenError(str(error))
+    return ports[0]
+
+
+def address_of(port: Any) -> str:
+    """Where a port listens, for the log."""
+    address = port.getHost()
+    host = getattr(address, "host", None)
+    if host is None:
+        return str(getattr(address, "name", address))
+    return f"[{host}]:{address.port}" if ":" in host else f"{host}:{address.port}"
 
 
 def explain(description: str, error: CannotListenError) -> ListenError:

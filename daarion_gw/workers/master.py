@@ -1,9 +1,10 @@
 """The master: it binds the sockets, starts workers and starts them anew, and adds them up.
 
-No byte of a client's passes through it. What it says to its workers it says when it is told to
-reload or to stop, or is asked for numbers.
+No byte of a client's passes through it, and nothing of the data path is loaded into it. What it
+says to its workers it says when it is told to reload or to stop, or is asked for numbers.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,14 @@ from twisted.internet.defer import Deferred, DeferredList
 from twisted.logger import Logger
 
 from daarion_gw import __version__
+from daarion_gw.admin.described import table
 from daarion_gw.admin.site import Workers
 from daarion_gw.admin.site import site as admin_site
 from daarion_gw.config.problems import ConfigurationError
 from daarion_gw.config.report import render_problems
 from daarion_gw.config.settings import Settings
-from daarion_gw.front.listeners import endpoint
+from daarion_gw.front.listeners import address_of, endpoint, open_port
 from daarion_gw.observe.access_log import AccessLog
-from daarion_gw.service import address_of, new_instance, open_port, table
 from daarion_gw.tls.tickets import TICKET_KEYS
 
 from .crewman import Crewman, Stage, Start
@@ -66,7 +67,7 @@ class Master(Service):
         _check_log(settings)
         self._held: list[Any] = []
         self._admin_port: Any = None
-        self._instance = new_instance()
+        self._instance = os.urandom(4).hex()
         self._table = Table.create(count)
         self._crew: list[Crewman | None] = [None] * count
         # How often in a row the worker in each place has ended soon.
@@ -121,7 +122,7 @@ class Master(Service):
             "reactor": type(self._reactor).__module__,
             "settings": self.settings.model_dump_json(),
             "listen": [text for text, _ in self._listen],
-            "instance": self._instance.decode(),
+            "instance": self._instance,
             "ticket_keys": [period, secret.hex()],
         }
         files = [port.fileno() for port in self._held]

@@ -6,10 +6,10 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList
 
+from daarion_gw.admin.described import described
 from daarion_gw.config.settings import Server, Settings
 from daarion_gw.observe.counters import Counters
 from daarion_gw.observe.sums import add, taken
-from daarion_gw.service import described
 
 from .crewman import Crewman, Stage
 

@@ -1,0 +1,34 @@
+"""What is configured, in the words of the status page and of the log."""
+
+from collections.abc import Callable
+from typing import Any
+
+from daarion_gw.config.settings import Server, Settings
+
+
+def described(
+    settings: Settings, listen: list[str], admin: str | None, idle: Callable[[str, Server], int]
+) -> dict[str, Any]:
+    """What `daarion_gw.admin.site` shows; ``idle`` counts unused connections to a server."""
+    return {
+        "listeners": listen,
+        "admin": admin,
+        "source": settings.source,
+        "routes": [
+            {
+                "route": route.key,
+                "upstream": route.upstream,
+                "strip_prefix": route.strip_prefix,
+                "servers": [
+                    {"server": server.label, "idle": idle(route.upstream, server)}
+                    for server in settings.upstreams[route.upstream].servers
+                ],
+            }
+            for route in settings.routes
+        ],
+    }
+
+
+def table(settings: Settings) -> str:
+    """How many routes there are, and where they came from."""
+    return f"{len(settings.routes)} routes of {settings.source or 'the default table'}"
