@@ -60,7 +60,7 @@ MUTANTS: Final = (
     Mutant("stuck", RELAY, "*(full or asked)", "*asked",
            _ENDS + "one_that_takes_nothing_is_not_excused_by_the_other"),
     Mutant("stuck", SIDES, "        if left != self.left:", "        if False:",
-           _ENDS + "a_slow_side_that_moves_is_not_cut"),
+           _ENDS + "what_does_not_move_is_silence"),
     Mutant("slow", RELAY, "        if self.is_closing:\n            return\n        full",
            "        full", _ENDS + "a_side_that_was_slow_is_not_waited_for_longer"),
     Mutant("slow", RELAY, "side.is_gone or (side.left and now < side.moved_at + _TAKE_WITHIN)",

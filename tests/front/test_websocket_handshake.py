@@ -135,7 +135,9 @@ def test_a_wrong_101_is_a_502(client, origin, said):
     far = origin.accept()
     far.request()
     far.send(said)
-    assert client.answer().status == 502
+    got = client.answer()
+    assert got.status == 502
+    assert b"sent a 101 " in got.body and b"could not be judged" not in got.body
     assert far.rest() == b""
     assert client.ask(get("/healthz")).body == b"OK", "it is an HTTP connection still"
 

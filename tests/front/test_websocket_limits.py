@@ -48,7 +48,7 @@ def test_silence_ends_both_with_1001(client, origin):
 @pytest.mark.parametrize("opcode", [TEXT, PING, PONG])
 def test_anything_said_by_either_side_is_no_silence(client, origin, opcode):
     far, _, _ = open_websocket(client, origin, "/idle/x")
-    for turn in range(4):
+    for turn in range(6):
         data = frame(opcode, b"x", masked=turn % 2 == 0)
         talker, listener = (client, far) if turn % 2 == 0 else (far, client)
         talker.send(data)
