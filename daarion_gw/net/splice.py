@@ -5,6 +5,7 @@ cannot be looked at, so only what needs no look may: a body of known length, wit
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 from collections.abc import Callable
@@ -12,8 +13,12 @@ from typing import Any, Final
 
 from twisted.internet import main
 
-# A pipe holds whole pages; what stands in one is memory of this connection.
-PIPE_SIZE: Final = 256 * 1024
+# The more at a time, the fewer calls. What stands in a pipe is memory all the same: a sink
+# that takes everything is given more each time, and one that does not begins anew.
+PIPE_SIZE: Final = 1024 * 1024
+FIRST_PIECE: Final = 128 * 1024
+# The kernel gives a user with many large pipes tiny ones: then Python is faster.
+_SMALLEST_PIPE: Final = 64 * 1024
 _KEPT_PIPES: Final = 32
 _FLAGS: Final = getattr(os, "SPLICE_F_MOVE", 0) | getattr(os, "SPLICE_F_NONBLOCK", 0)
 
@@ -35,6 +40,10 @@ def _new_pipe() -> tuple[int, int]:
     # More than the user's share: then it keeps the size that it has.
     with contextlib.suppress(PermissionError):
         fcntl.fcntl(pipe[1], fcntl.F_SETPIPE_SZ, PIPE_SIZE)
+    if fcntl.fcntl(pipe[1], fcntl.F_GETPIPE_SZ) < _SMALLEST_PIPE:
+        for end in pipe:
+            os.close(end)
+        raise OSError(errno.ENOBUFS, "no large pipe is left")
     return pipe
 
 
@@ -43,10 +52,10 @@ class Splice:
 
     passed: called with the number of bytes that ``sink`` took; with the last ones both
     transports are their own again. The producer of ``sink`` hears when it is full, as with
-    every write. OSError when there is no file left for a pipe.
+    every write. OSError when no file or no memory is left for a pipe.
     """
 
-    __slots__ = ("_held", "_in", "_left", "_out", "_passed", "_sink", "_source")
+    __slots__ = ("_held", "_in", "_left", "_out", "_passed", "_piece", "_sink", "_source")
 
     def __init__(self, source: Any, sink: Any, left: int, passed: Callable[[int], None]) -> None:
         self._out, self._in = _pipes.pop() if _pipes else _new_pipe()
@@ -54,6 +63,7 @@ class Splice:
         self._sink: Any = sink
         self._left = left
         self._held = 0
+        self._piece = FIRST_PIECE
         self._passed = passed
         source.doRead = self._read
         sink.doWrite = self._write
@@ -81,7 +91,7 @@ class Splice:
 
     def _read(self) -> Any:
         """The source is readable. The pipe is empty: else nobody would read."""
-        wanted = min(self._left, PIPE_SIZE)
+        wanted = min(self._left, self._piece)
         try:
             came = os.splice(self._source.fileno(), self._in, wanted, flags=_FLAGS)
         except BlockingIOError:
@@ -98,8 +108,11 @@ class Splice:
             # What is wrong with the sink its own event says, in its own place.
             sent = 0
         if self._held:
+            self._piece = FIRST_PIECE
             self._sink.startWriting()
             self._sink.producer.pauseProducing()
+        elif came == wanted < PIPE_SIZE:
+            self._piece *= 2
         self._tell(sent)
         return None
 

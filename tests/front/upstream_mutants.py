@@ -55,7 +55,7 @@ MUTANTS: Final = (
            _LARGE + "the_log_has_its_size"),
     Mutant("splice", UPLOAD, "self.near.receiver.skip(self.splice.stop())", "self.splice.stop()",
            "tests/front/test_patience.py::test_what_is_lost_on_the_way_is_not_still_to_come"),
-    Mutant("splice", SPLICE, "wanted = min(self._left, PIPE_SIZE)", "wanted = PIPE_SIZE",
+    Mutant("splice", SPLICE, "wanted = min(self._left, self._piece)", "wanted = self._piece",
            _LARGE + "what_follows_an_answer_in_the_same_piece_does_not_belong_to_it"),
     Mutant("splice", SPLICE, "            self._sink.producer.pauseProducing()\n", "",
            _LARGE + "a_slow_client_holds_the_server_back_and_gets_all"),
