@@ -19,7 +19,7 @@ from daarion_gw.wire.faults import WireError
 from daarion_gw.wire.passage import Passage, answer_block, forwarding, request_bytes, trailers_for
 from daarion_gw.wire.request import RequestHead
 
-from .http1 import HTTP1Connection
+from .conversation import Near
 from .patience import answer_late, later, request_late
 from .records import account
 from .shortcut import SHORTEN_FROM, shorten_answer, shorten_upload
@@ -60,7 +60,7 @@ class Exchange:
     def __init__(
         self,
         reception: "Reception",
-        near: HTTP1Connection,
+        near: Near,
         proxy: "ProxyResource",
         head: RequestHead,
         request_id: bytes,

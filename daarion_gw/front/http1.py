@@ -7,7 +7,12 @@ not know what is proxied, rendered or refused: that is `Reception`'s.
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.interfaces import IProtocolNegotiationFactory, IPushProducer, ISSLTransport
+from twisted.internet.interfaces import (
+    IHandshakeListener,
+    IProtocolNegotiationFactory,
+    IPushProducer,
+    ISSLTransport,
+)
 from twisted.internet.protocol import Factory
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.python.failure import Failure
@@ -22,6 +27,7 @@ from daarion_gw.wire.request_receiver import Reading, RequestReceiver
 
 from .answering import Answering
 from .conversation import Conversation, Why
+from .http2 import HTTP2Connection
 
 if TYPE_CHECKING:
     from .reception import Reception
@@ -33,6 +39,8 @@ READ_AHEAD = 64 * 1024
 IN_A_ROW = 16
 # How long a client that is still sending gets to see why it was refused (seconds).
 LINGER = 1.0
+# As ALPN calls it (RFC 9113 3.2).
+HTTP_2 = b"h2"
 
 
 class Stage(Enum):
@@ -60,7 +68,7 @@ _BUSY = (_EXCHANGE, _FULL, _YIELDING)
 _HELD = Reading.HELD
 
 
-@implementer(IPushProducer)
+@implementer(IPushProducer, IHandshakeListener)
 class HTTP1Connection(Answering, TwistedProtocol):
     """One client connection. Towards it we are a producer: Twisted says when it is full."""
 
@@ -87,6 +95,23 @@ class HTTP1Connection(Answering, TwistedProtocol):
         self.peer = self.reception.peer_of(transport, self.is_secure)
         self.deadline = self.reception.sweep.now + self.reception.head_timeout
         self.reception.connection_opened(self)
+
+    def handshakeCompleted(self) -> None:
+        """TLS is there; where ALPN agreed on HTTP/2, that has the connection from here on."""
+        if self.transport.negotiatedProtocol != HTTP_2:
+            return
+        self._stage = _SWITCHED
+        self.deadline = NEVER
+        taker = HTTP2Connection(self.reception, self.transport, self.peer)
+        self.reception.connection_changed(self, taker)
+        self._give_to(taker)
+        self.connectionLost = taker.connectionLost  # type: ignore[method-assign]
+        taker.begin()
+
+    def _give_to(self, protocol: Any) -> None:
+        self.dataReceived = protocol.dataReceived  # type: ignore[method-assign]
+        self.pauseProducing = protocol.pauseProducing  # type: ignore[method-assign]
+        self.resumeProducing = protocol.resumeProducing  # type: ignore[method-assign]
 
     def dataReceived(self, data: bytes) -> None:
         if self._stage is _LINGERING:
@@ -272,10 +297,8 @@ class HTTP1Connection(Answering, TwistedProtocol):
             self.reception.connection_closed(self)
             protocol.connectionLost(reason)
 
-        self.dataReceived = protocol.dataReceived  # type: ignore[method-assign]
+        self._give_to(protocol)
         self.connectionLost = lost  # type: ignore[method-assign]
-        self.pauseProducing = protocol.pauseProducing  # type: ignore[method-assign]
-        self.resumeProducing = protocol.resumeProducing  # type: ignore[method-assign]
         return self.receiver.detach()
 
     def _resume_all(self) -> None:
@@ -357,7 +380,7 @@ class HTTP1Factory(Factory):
 
     def acceptableProtocols(self) -> list[bytes]:
         """What ALPN may agree on; without an answer Twisted's TLS ends the handshake."""
-        return [b"http/1.1"]
+        return [HTTP_2, b"http/1.1"]
 
     def buildProtocol(self, addr: object) -> HTTP1Connection:
         return HTTP1Connection(self._reception)

@@ -27,8 +27,8 @@ from daarion_gw.wire.request import RequestFields, RequestHead
 from daarion_gw.wire.target import path_of
 from daarion_gw.wire.upgrade import origin_allowed, wants_websocket
 
+from .conversation import Connected, Near
 from .exchange import Exchange
-from .http1 import HTTP1Connection
 from .records import entry_of, entry_of_own
 from .refusals import ALLOW, CLOSING, send_refusal
 from .relay import Relay, open_relay
@@ -57,7 +57,7 @@ class Reception:
         self.counters = counters
         self.sweep = sweep
         self.site = site
-        self.connections: set[HTTP1Connection] = set()
+        self.connections: set[Connected] = set()
         self.relays: set[Relay] = set()
         self.is_draining = False
         self.send_timeout = 60.0
@@ -87,14 +87,20 @@ class Reception:
             return Peer(b"127.0.0.1", self._trust, scheme, trusted=True)
         return Peer(plain_address(address.host), self._trust, scheme)
 
-    def connection_opened(self, near: HTTP1Connection) -> None:
+    def connection_opened(self, near: Connected) -> None:
         front = self.counters.front
         front.connections_accepted += 1
         front.connections_open += 1
         self.connections.add(near)
         self.sweep.watched.add(near)
 
-    def connection_closed(self, near: HTTP1Connection) -> None:
+    def connection_changed(self, before: Connected, after: Connected) -> None:
+        """The same connection speaks another protocol from here on."""
+        for known in (self.connections, self.sweep.watched):
+            known.discard(before)
+            known.add(after)
+
+    def connection_closed(self, near: Connected) -> None:
         self.counters.front.connections_open -= 1
         self.connections.discard(near)
         self.sweep.watched.discard(near)
@@ -123,7 +129,7 @@ class Reception:
 
     # head → route
 
-    def receive(self, near: HTTP1Connection, head: RequestHead) -> None:
+    def receive(self, near: Near, head: RequestHead) -> None:
         """Decide about one request; afterwards somebody has it, or it is answered."""
         fields = head.fields
         request_id = believed_request_id(near.peer, fields.request_id) or (
@@ -154,7 +160,7 @@ class Reception:
         return hops is not None and hops.isdigit() and not int(hops[:18])
 
     def _proxy(
-        self, near: HTTP1Connection, head: RequestHead, request_id: bytes, proxy: ProxyResource
+        self, near: Near, head: RequestHead, request_id: bytes, proxy: ProxyResource
     ) -> None:
         route = proxy.route
         length = head.fields.content_length
@@ -180,7 +186,7 @@ class Reception:
         near.conversation = exchange
         exchange.begin()
 
-    def _render(self, near: HTTP1Connection, head: RequestHead, request_id: bytes) -> None:
+    def _render(self, near: Near, head: RequestHead, request_id: bytes) -> None:
         length = head.fields.content_length
         limit = self.root.body_limit(head.target)
         if length is not None and length > limit:
@@ -191,9 +197,7 @@ class Reception:
         near.conversation = rendering
         rendering.begin()
 
-    def _miss(
-        self, near: HTTP1Connection, head: RequestHead, request_id: bytes, miss: Miss
-    ) -> None:
+    def _miss(self, near: Near, head: RequestHead, request_id: bytes, miss: Miss) -> None:
         if miss is Miss.SLASH:
             path, mark, query = head.target.partition(b"?")
             # 301 lets a client turn POST into GET (RFC 9110 15.4.2); 308 does not.
@@ -209,7 +213,7 @@ class Reception:
 
     # answers of the gateway's own
 
-    def refuse_early(self, near: HTTP1Connection, error: WireError) -> None:
+    def refuse_early(self, near: Near, error: WireError) -> None:
         """Refuse what has not become a request: there is no head to go by."""
         head = RequestHead(b"", error.line, 1, None, RequestFields(b""))
         near.head = head
@@ -217,7 +221,7 @@ class Reception:
         request_id = b"%b%08x" % (self._id_prefix, next(self._id_count))
         self._refuse(near, head, request_id, error.fault, error.detail)
 
-    def fell_over(self, near: HTTP1Connection, head: RequestHead) -> None:
+    def fell_over(self, near: Near, head: RequestHead) -> None:
         """Called within the exception that stopped the work on a request."""
         request_id = b"%b%08x" % (self._id_prefix, next(self._id_count))
         self._log.failure("{request_id}: a mistake in the gateway", request_id=request_id.decode())
@@ -225,7 +229,7 @@ class Reception:
 
     def _refuse(
         self,
-        near: HTTP1Connection,
+        near: Near,
         head: RequestHead,
         request_id: bytes,
         fault: Fault,
@@ -248,7 +252,7 @@ class Reception:
         near.end()
 
     def answer_refusal(
-        self, near: HTTP1Connection, head: RequestHead, request_id: bytes, fault: Fault,
+        self, near: Near, head: RequestHead, request_id: bytes, fault: Fault,
         exchange: Exchange,
     ) -> int:  # fmt: skip
         """Send an exchange's refusal; give the size of its body in bytes."""
@@ -260,7 +264,7 @@ class Reception:
         return self.send_refusal(near, head, request_id, fault, detail)
 
     def send_refusal(
-        self, near: HTTP1Connection, head: RequestHead, request_id: bytes, fault: Fault, detail: str
+        self, near: Near, head: RequestHead, request_id: bytes, fault: Fault, detail: str
     ) -> int:
         """Head and body of a refusal in the form that the client asked for; the body's size."""
         origin = origin_of(near.peer, head.fields.identity, head.host)
@@ -268,7 +272,7 @@ class Reception:
         return send_refusal(near, head, fault, self._own_lines(request_id), request_id, told)
 
     def _answer(
-        self, near: HTTP1Connection, head: RequestHead, request_id: bytes, status: int,
+        self, near: Near, head: RequestHead, request_id: bytes, status: int,
         reason: bytes, lines: bytes,
     ) -> None:  # fmt: skip
         """An answer of the gateway's own, without a body."""

@@ -31,10 +31,6 @@ def account(exchange: "Exchange", seconds: float) -> None:
         route.failed(fault.name)
 
 
-def _version(head: RequestHead) -> bytes:
-    return b"HTTP/1.1" if head.minor else b"HTTP/1.0"
-
-
 def entry_of(exchange: "Exchange", seconds: float) -> Entry:
     """The entry of an exchange that ended ``seconds`` after it began."""
     head = exchange.head
@@ -44,7 +40,7 @@ def entry_of(exchange: "Exchange", seconds: float) -> Entry:
         client=exchange.forwarded.origin.client.decode("ascii"),
         method=head.method,
         target=head.target,
-        version=_version(head),
+        version=head.version,
         status=exchange.status,
         bytes_sent=exchange.sent,
         bytes_received=exchange.received,
@@ -77,7 +73,7 @@ def entry_of_own(
         client=client.decode("ascii"),
         method=head.method,
         target=head.target,
-        version=_version(head),
+        version=head.version,
         status=status,
         bytes_sent=sent,
         bytes_received=0,

@@ -10,7 +10,7 @@ from daarion_gw.errors import Fault
 from daarion_gw.wire.answer import Framing
 from daarion_gw.wire.request import RequestHead
 
-from .answering import Answering
+from .conversation import Near
 from .error_page import render, wants_html
 
 ALLOW: Final = b"Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"
@@ -53,7 +53,7 @@ CLOSING: Final = frozenset(
 
 
 def send_refusal(
-    near: Answering,
+    near: Near,
     head: RequestHead,
     fault: Fault,
     own_lines: bytes,

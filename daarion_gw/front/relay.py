@@ -23,6 +23,7 @@ from daarion_gw.wire.upgrade import (
     what_is_wrong,
 )
 
+from .http1 import HTTP1Connection
 from .sides import FarSide, NearSide, Offering, Side, factories_for
 
 if TYPE_CHECKING:
@@ -128,7 +129,8 @@ class Relay:
         """Take both connections over, and send the client its 101."""
         exchange, near, far = self.exchange, self.near, self.far
         connection, shell = exchange.far, exchange.near
-        assert connection is not None
+        # Nobody else is asked for an upgrade.
+        assert connection is not None and isinstance(shell, HTTP1Connection)
         late = connection.receiver.detach()
         connection.hand_over(far)
         early = shell.switch(near)

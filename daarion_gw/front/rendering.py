@@ -24,7 +24,7 @@ from daarion_gw.wire.fields import pairs
 from daarion_gw.wire.passage import SECURITY_LINES
 from daarion_gw.wire.request import RequestHead
 
-from .http1 import HTTP1Connection
+from .conversation import Near
 
 if TYPE_CHECKING:
     from .reception import Reception
@@ -45,7 +45,7 @@ class Rendering:
     def __init__(
         self,
         reception: "Reception",
-        near: HTTP1Connection,
+        near: Near,
         head: RequestHead,
         request_id: bytes,
         limit: int,
@@ -96,8 +96,8 @@ class Rendering:
 
     def _received_all(self) -> None:
         self.near.deadline = NEVER
-        version = b"HTTP/1.1" if self.head.minor else b"HTTP/1.0"
-        self._request.requestReceived(self.head.method, self.head.target, version)
+        # For a version that it does not know Twisted frames no body itself.
+        self._request.requestReceived(self.head.method, self.head.target, self.head.version)
 
     # Conversation: what the shell tells.
 
@@ -152,7 +152,7 @@ class Rendering:
             if self.near.is_moving():
                 self.near.deadline = now + self.reception.send_timeout
             else:
-                self.near.transport.abortConnection()
+                self.abortConnection()
         elif self._received - self._rate_mark < _SLOWEST_BODY:
             self._refuse(Fault.BODY_TOO_SLOW, "the request's body came too slowly")
         else:
@@ -186,6 +186,7 @@ class Rendering:
         if data:
             self.sent += len(data)
             self.near.send_body(data)
+            self.near.flush()
 
     def writeSequence(self, data: Iterable[bytes]) -> None:
         self.write(b"".join(data))
@@ -220,7 +221,8 @@ class Rendering:
         self.near.no_keep_alive()
 
     def abortConnection(self) -> None:
-        self.near.transport.abortConnection()
+        self.near_lost()
+        self.near.cut()
 
     def _respondToBadRequestAndDisconnect(self) -> None:
         self._refuse(Fault.MALFORMED, "a form that cannot be read")

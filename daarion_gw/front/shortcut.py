@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from daarion_gw.net.splice import Splice, can_splice
 
+from .http1 import HTTP1Connection
 from .patience import later
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ def shorten_answer(exchange: "Exchange") -> Splice | None:
     """Let the rest of the answer's body pass; None where that cannot be (now)."""
     far, near = exchange.far, exchange.near
     assert far is not None
+    if not isinstance(near, HTTP1Connection):
+        return None
     source, sink = far.transport, near.plain_transport
     if far.taker is not exchange or near.is_blocked or not can_splice(source, sink):
         return None
@@ -41,6 +44,8 @@ def shorten_upload(exchange: "Exchange") -> Splice | None:
     far, near = exchange.far, exchange.near
     upload = exchange.upload
     assert far is not None and upload is not None
+    if not isinstance(near, HTTP1Connection):
+        return None
     source, sink = near.plain_transport, far.transport
     if source is None or near.receiver.left < SHORTEN_FROM or not can_splice(source, sink):
         return None

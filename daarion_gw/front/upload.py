@@ -10,7 +10,7 @@ from daarion_gw.net.splice import Splice
 from daarion_gw.net.transport import backlog
 from daarion_gw.wire.request import RequestHead
 
-from .conversation import Why
+from .conversation import Near, Why
 from .http1 import HTTP1Connection
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Upload:
         "splice",
     )
 
-    def __init__(self, near: HTTP1Connection, head: RequestHead) -> None:
+    def __init__(self, near: Near, head: RequestHead) -> None:
         self.near = near
         self.far: UpstreamConnection | None = None
         self.received = 0
@@ -124,6 +124,7 @@ class Upload:
     def stop(self) -> None:
         """Nothing more goes to the server."""
         if self.splice is not None:
+            assert isinstance(self.near, HTTP1Connection)
             # They came, and go nowhere.
             self.near.receiver.skip(self.splice.stop())
 

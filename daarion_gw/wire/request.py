@@ -126,6 +126,11 @@ class RequestHead:
         self.keep_alive = b"close" not in tokens and (minor == 1 or b"keep-alive" in tokens)
 
     @property
+    def version(self) -> bytes:
+        """As the access log writes it."""
+        return b"HTTP/1.1" if self.minor else b"HTTP/1.0"
+
+    @property
     def is_idempotent(self) -> bool:
         """Whether it may be sent again when nobody knows whether it arrived."""
         return self.method in _IDEMPOTENT
