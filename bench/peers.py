@@ -52,6 +52,7 @@ class Peer:
     works: tuple[str, ...] | None = None
     own_ids: bool = True
     has_tls: bool = False
+    has_http2: bool = False
 
     def _prepared(
         self, ground: Ground, routes: int, servers: int, tls: bool
@@ -93,8 +94,8 @@ _LARGE = ("100 MB answer", "100 MB upload")
 _SMALL = ("small GET",)
 _SECURE = ("TLS small GET", "TLS handshake + GET", "TLS 1 MB answer")
 
-GATEWAY = Peer("daarion-gw", gateway.quiet, has_tls=True)
-TUNED = Peer("nginx tuned", nginx.tuned, has_tls=True)
+GATEWAY = Peer("daarion-gw", gateway.quiet, has_tls=True, has_http2=True)
+TUNED = Peer("nginx tuned", nginx.tuned, has_tls=True, has_http2=True)
 
 PEERS = (
     GATEWAY,

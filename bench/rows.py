@@ -1,6 +1,7 @@
 """All kinds of work, in the order of the table. A new one is one class and one line here."""
 
 from bench.growth import Growth, Size
+from bench.http2 import MultiplexedGet, MultiplexedMegabyte
 from bench.idle import IdleMemory, Start
 from bench.latency import Latency
 from bench.secure import Handshake, SecureGet, SecureMegabyte
@@ -16,6 +17,8 @@ WORKS: tuple[Work, ...] = (
     SecureGet(),
     Handshake(),
     SecureMegabyte(),
+    MultiplexedGet(),
+    MultiplexedMegabyte(),
     Latency(),
     Start(),
     IdleMemory("memory per idle connection", (1_000, 10_000), websocket=False),

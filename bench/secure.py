@@ -14,7 +14,9 @@ from bench.works import Effort, Work, check_small_requests, small_cost, wrk
 _THREADS = 4
 
 
-class _Secure(Work):
+class Secure(Work):
+    """What all kinds of work over TLS have in common."""
+
     def obstacle(self, ground: Ground) -> str:
         """Without a certificate there is no TLS."""
         return "" if ground.certificate else "no certificate could be made (apt install openssl)"
@@ -31,7 +33,7 @@ class _Secure(Work):
             raise BrokenError("not TLS 1.3")
 
 
-class SecureGet(_Secure):
+class SecureGet(Secure):
     """As the small GET, over TLS."""
 
     name = "TLS small GET"
@@ -42,7 +44,7 @@ class SecureGet(_Secure):
         return (small_cost(proxy, ground, effort.seconds, effort.quick, secure=True),)
 
 
-class SecureMegabyte(_Secure):
+class SecureMegabyte(Secure):
     """1 MB from the origin on 8 connections."""
 
     name = "TLS 1 MB answer"
@@ -58,7 +60,7 @@ class SecureMegabyte(_Secure):
         return (spent / done["requests"],)
 
 
-class Handshake(_Secure):
+class Handshake(Secure):
     """A new connection with a full handshake, one small GET, and the end of it."""
 
     name = "TLS handshake + GET"

@@ -50,6 +50,8 @@ COMPARED = (
     Compared("TLS small GET", OURS, NGINX, (3, 1.8, 1.1)),
     Compared("TLS handshake + GET", OURS, NGINX, (2.5, 1.4, 1.1)),
     Compared("TLS 1 MB answer", OURS, NGINX, (1.5, 1.1, 0.9)),
+    Compared("HTTP/2 small GET", OURS, NGINX, (12, 6, 3)),
+    Compared("HTTP/2 1 MB answer", OURS, NGINX),
     Compared("added latency, p50", OURS, NGINX),
     Compared("added latency, p99", OURS, NGINX, (3, 2, 1.3)),
     Compared("start to first answer", OURS, "", (1.5, 1.0, 0.5)),

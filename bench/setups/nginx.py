@@ -78,7 +78,7 @@ def _tls(plan: Plan) -> str:
         return ""
     files = plan.certificate
     return (
-        f"listen {HOST}:{plan.tls_port} ssl backlog=4096; ssl_certificate {files.cert}; "
+        f"listen {HOST}:{plan.tls_port} ssl http2 backlog=4096; ssl_certificate {files.cert}; "
         f"ssl_certificate_key {files.key}; ssl_protocols TLSv1.3;"
     )
 
