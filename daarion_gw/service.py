@@ -36,12 +36,14 @@ class Common:
     """What gateways in several processes that serve as one have in common.
 
     instance: how each of them knows requests that another one sent. endpoint: of a listener's
-    string. What each would say of itself alone, whoever started them says once for all.
+    string. turns: the file that says who writes the log (see `AccessLog`). What each would say
+    of itself alone, whoever started them says once for all.
     """
 
     instance: bytes
     counters: Counters
     endpoint: Callable[[str], Any]
+    turns: int | None = None
 
 
 class Gateway(Service):
@@ -75,6 +77,7 @@ class Gateway(Service):
         else:
             self._tell = self._warn = self._log.debug
         self.counters = common.counters
+        self._turns = common.turns
         self._load = load
         self._mount = mount
         self._companions = companions
@@ -103,7 +106,7 @@ class Gateway(Service):
         def report(sentence: str) -> None:
             self._log.warn("{sentence}", sentence=sentence)
 
-        return AccessLog(log.format, log.file, report)
+        return AccessLog(log.format, log.file, report, self._turns)
 
     def _build_root(self, settings: Settings) -> Root:
         def pools(upstream: str) -> list[Pool]:

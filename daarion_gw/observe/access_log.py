@@ -15,6 +15,7 @@ Cookies and credentials are no part of an entry, and a user name or password ins
 off. This module must not know Twisted: whoever owns the clock calls `flush` once per second.
 """
 
+import fcntl
 import os
 import re
 import select
@@ -34,6 +35,9 @@ FLUSH_AT = 64 * 1024
 KEEP_AT_MOST = 1024 * 1024
 # A pipe that polls as writable takes this many bytes without blocking (POSIX: at least 512).
 PIPE_PIECE = select.PIPE_BUF
+
+# How long the last lines may wait for other processes, in seconds.
+CLOSE_WITHIN = 0.2
 
 STANDARD_OUTPUT = 1
 _LINE_END = ord("\n")
@@ -212,13 +216,19 @@ class AccessLog:
         format: Literal["combined", "json", "off"],
         path: str | None,
         report: Callable[[str], None] = _say_on_standard_error,
+        turns: int | None = None,
     ) -> None:
-        """Open the file. Raises OSError, naming it, when it cannot be written."""
+        """Open the file. Raises OSError, naming it, when it cannot be written.
+
+        turns: a file that all processes have open which write the same log. Its lock is held
+        while one writes, and for as long as that one has written half a line only.
+        """
         self.enabled = format != "off"
         self.lost = 0
         self._format = format_json if format == "json" else format_combined
         self._path = path
         self._report = report
+        self._turns = turns
         self._lines: list[bytes] = []
         self._size = 0
         self._stalled = False
@@ -248,7 +258,7 @@ class AccessLog:
 
     def flush(self) -> None:
         """Write what is kept, as far as the file takes it now."""
-        if not self._lines or self._file is None:
+        if not self._lines or self._file is None or not self._has_turn():
             return
         data = b"".join(self._lines)
         error: OSError | None = None
@@ -266,7 +276,23 @@ class AccessLog:
         rest = data[written:]
         self._lines = [rest] if rest else []
         self._size = len(rest)
+        self._end_turn()
         self._note(error)
+
+    def _has_turn(self) -> bool:
+        """Whether no other process is writing; from now on this one is."""
+        if self._turns is None:
+            return True
+        try:
+            # Held already after half a line: then it is so again.
+            fcntl.lockf(self._turns, fcntl.LOCK_EX | fcntl.LOCK_NB, 1)
+        except (BlockingIOError, PermissionError):
+            return False
+        return True
+
+    def _end_turn(self) -> None:
+        if self._turns is not None and not self._torn:
+            fcntl.lockf(self._turns, fcntl.LOCK_UN, 1)
 
     def _write_some(self, file: int, data: bytes, start: int) -> int:
         """Write one piece; return how many bytes went, 0 when the reader takes none now."""
@@ -276,8 +302,10 @@ class AccessLog:
         room.register(file, select.POLLOUT)
         if not room.poll(0):
             return 0
+        # Whole lines if possible: what a pipe takes in one piece nobody else's line cuts in two.
+        end = data.rfind(b"\n", start, start + PIPE_PIECE) + 1 or start + PIPE_PIECE
         try:
-            return os.write(file, memoryview(data)[start : start + PIPE_PIECE])
+            return os.write(file, memoryview(data)[start:end])
         except BlockingIOError:
             return 0
 
@@ -311,17 +339,27 @@ class AccessLog:
             kept = b"".join(self._lines).partition(b"\n")[2]
             self._lines, self._size = [kept], len(kept)
             self._torn = False
+            self._end_turn()
             self.lost += 1
         os.close(self._file)
         self._take(fresh)
+
+    def _flush_for_good(self) -> None:
+        """Flush, and wait a little for others that are just doing the same."""
+        deadline = time.monotonic() + CLOSE_WITHIN
+        while self._lines and not self._has_turn() and time.monotonic() < deadline:
+            time.sleep(0.001)
+        self.flush()
 
     def close(self) -> None:
         """Write what can be written now, count the rest as lost, and close the file."""
         if self._file is None:
             return
-        self.flush()
+        self._flush_for_good()
         self.lost += sum(piece.count(b"\n") for piece in self._lines)
         self._lines, self._size = [], 0
+        self._torn = False
+        self._end_turn()
         if self.lost:
             self._report(f"access log: {self._name()} lacks {self.lost} lines, which were lost")
         if self._path is not None:

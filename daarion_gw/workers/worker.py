@@ -68,7 +68,7 @@ class Worker:
             listen=begin["listen"],
             admin=None,
             load=lambda: self._settings,
-            common=Common(begin["instance"].encode(), self._counters, self._endpoint),
+            common=Common(begin["instance"].encode(), self._counters, self._endpoint, TABLE),
         )
         self._channel = Channel(self._obey, self._master_is_gone)
         self._has_closed: Deferred[None] = Deferred()

@@ -294,8 +294,9 @@ def test_half_a_line_never_opens_the_file_of_a_rotation(tmp_path):
     os.mkfifo(path)
     reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     log = AccessLog("combined", str(path), lambda sentence: None)
-    for _ in range(1000):
-        log.write(an_entry())
+    for _ in range(100):
+        # Longer than what a pipe takes in one piece, so that it takes half of one.
+        log.write(an_entry(user_agent=b"x" * 9000))
     log.flush()
     kept = sum(piece.count(b"\n") for piece in log._lines)
     path.rename(tmp_path / "log.1")
@@ -306,6 +307,18 @@ def test_half_a_line_never_opens_the_file_of_a_rotation(tmp_path):
     assert all(LINE.fullmatch(line + b"\n") for line in lines)
     assert kept - 1 == len(lines)
     assert log.lost == 1
+
+
+def test_what_a_pipe_takes_in_one_piece_ends_with_a_line(tmp_path):
+    fifo = tmp_path / "log"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    log = AccessLog("combined", str(fifo))
+    for _ in range(1000):
+        log.write(an_entry())
+    log.flush()
+    assert os.read(reader, 1 << 20).endswith(b"\n")
+    os.close(reader)
 
 
 def test_without_a_file_the_lines_go_to_standard_output(capfd):
