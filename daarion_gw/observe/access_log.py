@@ -36,7 +36,7 @@ KEEP_AT_MOST = 1024 * 1024
 # A pipe that polls as writable takes this many bytes without blocking (POSIX: at least 512).
 PIPE_PIECE = select.PIPE_BUF
 
-# How long the last lines may wait for other processes, in seconds.
+# How long the last lines for a file may wait for other processes, in seconds.
 CLOSE_WITHIN = 0.2
 
 STANDARD_OUTPUT = 1
@@ -328,7 +328,7 @@ class AccessLog:
         """Go on in a new file of the same name (log rotation); keep the old one if that fails."""
         if self._file is None or self._path is None:
             return
-        self.flush()
+        self._flush_for_good()
         try:
             fresh = _open_for_append(self._path)
         except OSError as error:

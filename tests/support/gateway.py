@@ -36,7 +36,10 @@ def twistd(*arguments: str) -> list[str]:
 
 
 class GatewayProcess:
-    """A running gateway. ``folder`` is where its files are and where it works."""
+    """A running gateway. ``folder`` is where its files are and where it works.
+
+    session: whether it has a session of its own, as if at a terminal of its own.
+    """
 
     def __init__(
         self,
@@ -44,6 +47,7 @@ class GatewayProcess:
         configuration: str,
         listen: Sequence[str] = (ANYWHERE,),
         command: Sequence[str] | None = None,
+        session: bool = False,
         **variables: str,
     ) -> None:
         self.folder = folder
@@ -59,6 +63,7 @@ class GatewayProcess:
                 env=environment(**variables),
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                start_new_session=session,
             )
         try:
             until(self._is_up, START, "the gateway's start")
