@@ -80,6 +80,9 @@ class HTTP2Receiver:
         at = 0
         if not self._is_prefaced:
             at = self._read_preface(data)
+            if not at:
+                self._buffer = data
+                return False
         end = len(data)
         self.streams.begun = 0
         while end - at >= h2.HEAD_SIZE:
