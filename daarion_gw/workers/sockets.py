@@ -12,7 +12,7 @@ from typing import Any
 
 from twisted.internet import tcp, unix
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.protocol import Factory
+from twisted.internet.protocol import Factory, Protocol
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
@@ -155,6 +155,8 @@ class Unserved(Factory):
     """What the master listens with: it never accepts."""
 
     noisy = False
+    # Some kinds of listener, which are none to hand down, make a connection at once.
+    protocol = Protocol
 
 
 def check_shared(description: str, port: Any) -> None:
