@@ -120,10 +120,12 @@ class HTTP1Connection(Answering, TwistedProtocol):
         conversation = self.conversation
         if conversation is not None:
             conversation.request_paused()
-        if self.receiver.held > READ_AHEAD and self._stage in _BUSY:
-            self.pause_reading(Why.READ_AHEAD)
-        elif self._stage is _IDLE and self.receiver.held:
-            self._await_head()
+        held = self.receiver.held
+        if held:
+            if held > READ_AHEAD and self._stage in _BUSY:
+                self.pause_reading(Why.READ_AHEAD)
+            elif self._stage is _IDLE:
+                self._await_head()
 
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
         self._stage = _CLOSED
@@ -332,11 +334,14 @@ class HTTP1Connection(Answering, TwistedProtocol):
     def _begin_next(self) -> None:
         self._stage = _IDLE
         self.deadline = self.reception.sweep.now + self.reception.keep_alive
-        self.resume_reading(Why.CONNECTING | Why.UPSTREAM_FULL)
-        self.receiver.next_request()
-        if self.receiver.held <= READ_AHEAD:
+        receiver = self.receiver
+        # Flags cost a microsecond even when none is set.
+        if self._paused_for:
+            self.resume_reading(Why.CONNECTING | Why.UPSTREAM_FULL)
+        receiver.next_request()
+        if self._paused_for and receiver.held <= READ_AHEAD:
             self.resume_reading(Why.READ_AHEAD)
-        if self._stage is _IDLE and self.receiver.held:
+        if self._stage is _IDLE and receiver.held:
             self._await_head()
 
     def _await_head(self) -> None:

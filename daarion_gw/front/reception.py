@@ -132,9 +132,11 @@ class Reception:
     def receive(self, near: Near, head: RequestHead) -> None:
         """Decide about one request; afterwards somebody has it, or it is answered."""
         fields = head.fields
-        request_id = believed_request_id(near.peer, fields.request_id) or (
-            b"%b%08x" % (self._id_prefix, next(self._id_count))
-        )
+        request_id = None
+        if fields.request_id is not None:
+            request_id = believed_request_id(near.peer, fields.request_id)
+        if request_id is None:
+            request_id = b"%b%08x" % (self._id_prefix, next(self._id_count))
         if fields.expect is not None and head.minor and fields.expect != b"100-continue":
             self._refuse(near, head, request_id, Fault.EXPECTATION_FAILED, "an unknown expectation")
             return
@@ -164,15 +166,11 @@ class Reception:
     ) -> None:
         route = proxy.route
         length = head.fields.content_length
-        refusal: tuple[Fault, str] | None = None
+        refusal = proxy.objection(path_of(head.target))
         upgrade = False
         if proxy.max_body and length is not None and length > proxy.max_body:
             refusal = (Fault.BODY_TOO_LARGE, f"a body of {length} bytes; {proxy.max_body} may pass")
-        elif proxy.is_left(path_of(head.target)):
-            refusal = (Fault.AMBIGUOUS_PATH, f"the path climbs out of route {route.key}")
-        elif proxy.is_denied(path_of(head.target)):
-            refusal = (Fault.NOT_FOUND, f"route {route.key} keeps this path shut")
-        elif head.fields.upgrade:
+        elif refusal is None and head.fields.upgrade:
             try:
                 upgrade = wants_websocket(head)
             except WireError as error:

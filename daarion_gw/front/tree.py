@@ -13,6 +13,7 @@ from twisted.web.resource import Resource
 
 from daarion_gw.config.settings import Route, Settings, Timeouts
 from daarion_gw.config.table import RouteTable
+from daarion_gw.errors import Fault
 from daarion_gw.observe.counters import Counters, RouteCounters
 from daarion_gw.upstream.pool import Pool
 from daarion_gw.wire.passage import Passage
@@ -68,10 +69,16 @@ class ProxyResource(Resource):
         ways = self.ways
         return ways[turn % len(ways)]
 
-    def is_denied(self, path: bytes) -> bool:
+    def objection(self, path: bytes) -> tuple[Fault, str] | None:
+        """Why ``path`` must not go to the route's servers, if it must not."""
+        if self._is_moved and (b".." in path or b"%" in path) and self._is_left(path):
+            return Fault.AMBIGUOUS_PATH, f"the path climbs out of route {self.route.key}"
+        if self._denied and self._is_denied(path):
+            return Fault.NOT_FOUND, f"route {self.route.key} keeps this path shut"
+        return None
+
+    def _is_denied(self, path: bytes) -> bool:
         """Whether ``path``, read as obligingly as a server might, is one the route keeps shut."""
-        if not self._denied:
-            return False
         # Of a stripped route the server reads the rest alone, and climbs no further than that.
         found = set(readings(path))
         found |= {self._prefix + rest for rest in readings(path[len(self._prefix) :])}
@@ -83,10 +90,8 @@ class ProxyResource(Resource):
             for read in found
         )
 
-    def is_left(self, path: bytes) -> bool:
+    def _is_left(self, path: bytes) -> bool:
         """Whether ``path`` climbs out of what the route is for, by dot segments in any guise."""
-        if not self._is_moved or (b".." not in path and b"%" not in path):
-            return False
         return climbs(path[len(self._prefix) :])
 
 
