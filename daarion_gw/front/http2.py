@@ -79,6 +79,8 @@ class HTTP2Connection:
         self._gathered_size = 0
         self._written = 0
         self._last_progress = -1
+        # The stream after which a head was waited for last.
+        self._awaited = -2
         # Whether frames wait for another turn, and whether that is called for.
         self._has_more = False
         self._is_called = False
@@ -244,8 +246,14 @@ class HTTP2Connection:
             return
         if self.outflow.is_full:
             now = _ROOM
+        elif self._has_more:
+            now = _NOTHING
         elif self.receiver.awaits_head:
             now = _HEAD
+            if self._awaited != self.streams.highest:
+                # Not the one that was waited for before: a busy client always has one half sent.
+                self._awaited = self.streams.highest
+                was = _NOTHING
         elif self.streams.under_way:
             now = _NOTHING
         elif not self.streams.takes_new:

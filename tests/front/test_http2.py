@@ -9,7 +9,7 @@ from tests.support.fixtures import LOGGED
 from tests.support.gateway import ANYWHERE, GatewayProcess
 from tests.support.http2 import HTTP2Client, request_fields
 from tests.support.message import LAST_CHUNK, answer, chunk
-from tests.support.waiting import Stopwatch, until
+from tests.support.waiting import Stopwatch
 
 CONFIG = f"""
 gateway:
@@ -155,7 +155,7 @@ def test_a_head_does_not_wait_for_its_body(client, origin):
     far.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
     assert client.head(number).status == 200
     far.send(chunk(b"one"))
-    until(lambda: client.more() and client.answers[number].body == b"one")
+    client.hear_until(lambda: client.answers[number].body == b"one")
     far.send(chunk(b"two") + LAST_CHUNK)
     assert client.answer(number).body == b"onetwo"
 
@@ -165,7 +165,7 @@ def test_interim_answers(client, origin):
     far = origin.accept()
     head = far.head()
     far.send(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
-    until(lambda: client.more() and len(client.answers[number].informational) == 2)
+    client.hear_until(lambda: len(client.answers[number].informational) == 2)
     client.send(number, b"body", ends=True)
     assert far.body_of(head).body == b"body"
     far.send(answer(200, b"done"))
@@ -265,7 +265,7 @@ def test_a_client_that_opens_no_window_holds_the_server_back_and_no_other_stream
     # The connection's window is used up as well; a head and no body needs none.
     assert client.answer(client.ask(request_fields("HEAD", "/healthz"))).status == 200
     client.take(number, 65535)
-    until(lambda: client.more() and len(client.answers[number].body) == 2 * 65535)
+    client.hear_until(lambda: len(client.answers[number].body) == 2 * 65535)
 
 
 def test_a_small_window_makes_small_frames(connect, origin):
@@ -365,7 +365,7 @@ def test_an_early_answer_tells_the_client_to_stop(client, origin):
     far.send(answer(401, b"no"))
     got = client.answer(number)
     assert (got.status, got.body) == (401, b"no")
-    until(lambda: got.reset is not None or client.more())
+    client.hear_until(lambda: got.reset is not None)
     assert got.reset == 0
     assert client.get("/healthz").body == b"OK"
 

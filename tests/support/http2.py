@@ -3,6 +3,7 @@
 `HTTP2Client` keeps the rules and says what came; `Raw` breaks those that a test wants broken.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -152,18 +153,21 @@ class HTTP2Client:
         elif isinstance(event, h2.events.StreamReset):
             answer.reset = int(event.error_code)
 
+    def hear_until(self, heard: Callable[[], object]) -> None:
+        """Listen until ``heard`` says so."""
+        while not heard():
+            assert self.more(), f"the connection ended: {self.answers}"
+
     def answer(self, number: int) -> Answer:
         """The whole answer on a stream, or what there was of it when it was reset."""
         answer = self.answers[number]
-        while not (answer.ended or answer.reset is not None):
-            assert self.more(), f"the connection ended: {answer}"
+        self.hear_until(lambda: answer.ended or answer.reset is not None)
         return answer
 
     def head(self, number: int) -> Answer:
         """The answer on a stream as soon as its head is there."""
         answer = self.answers[number]
-        while not answer.fields:
-            assert self.more(), f"the connection ended: {answer}"
+        self.hear_until(lambda: answer.fields)
         return answer
 
     def get(self, path: str, *more: tuple[str, str]) -> Answer:
