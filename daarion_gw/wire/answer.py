@@ -17,6 +17,9 @@ from .limits import Limits
 class Framing(Enum):
     """How the end of an answer's body is known (RFC 9112 6.3)."""
 
+    # Looked up for each answer, and Enum's own hash is written in Python.
+    __hash__ = object.__hash__
+
     NONE = auto()
     LENGTH = auto()
     CHUNKED = auto()

@@ -23,6 +23,9 @@ class AnswerSink(Protocol):
 class Awaiting(Enum):
     """What the next byte from the upstream belongs to."""
 
+    # Looked up for each answer, and Enum's own hash is written in Python.
+    __hash__ = object.__hash__
+
     NOTHING = auto()
     HEAD = auto()
     LENGTH = auto()
@@ -94,7 +97,7 @@ class AnswerReceiver:
         """Take the next bytes. The sink is called for all that is complete in them."""
         self.has_begun = True
         if self.state is _HEAD:
-            # The one turn that nearly every answer takes; the table would hash an enum for it.
+            # The one turn that nearly every answer takes.
             data = self._head(data)
         while data:
             data = self._READ[self.state](self, data)
