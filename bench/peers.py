@@ -92,6 +92,7 @@ class Peer:
 
 _LARGE = ("100 MB answer", "100 MB upload")
 _SMALL = ("small GET",)
+_BUSIEST = ("small GET, busiest process",)
 _SECURE = ("TLS small GET", "TLS handshake + GET", "TLS 1 MB answer")
 
 GATEWAY = Peer("daarion-gw", gateway.quiet, has_tls=True, has_http2=True)
@@ -108,6 +109,8 @@ PEERS = (
     Peer("nginx streaming", nginx.streaming, _LARGE),
     Peer("daarion-gw, log on", gateway.logging, _SMALL),
     Peer("nginx tuned, log on", nginx.logging, _SMALL),
+    Peer("daarion-gw, 2 workers", gateway.two_workers, _BUSIEST),
+    Peer("nginx tuned, 2 workers", nginx.two_workers, _BUSIEST),
     Peer("daarion-gw, ssl:", gateway.twisted_tls, _SECURE, has_tls=True),
 )
 

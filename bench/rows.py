@@ -6,10 +6,12 @@ from bench.idle import IdleMemory, Start
 from bench.latency import Latency
 from bench.secure import Handshake, SecureGet, SecureMegabyte
 from bench.websocket import Echo
+from bench.workers import Workers
 from bench.works import Download, SmallGet, Upload, Work
 
 WORKS: tuple[Work, ...] = (
     SmallGet(),
+    Workers(),
     Download(),
     Upload(),
     Echo("WebSocket echo, 125 B", 125, 64),

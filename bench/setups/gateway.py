@@ -18,6 +18,11 @@ def logging(folder: Path, plan: Plan) -> list[str]:
     return _gateway(folder, plan, f"{{format: combined, file: {ACCESS_LOG}}}")
 
 
+def two_workers(folder: Path, plan: Plan) -> list[str]:
+    """With two processes that serve."""
+    return [*_gateway(folder, plan, '"off"'), "--workers", "2"]
+
+
 def twisted_tls(folder: Path, plan: Plan) -> list[str]:
     """With Twisted's own TLS endpoint instead of the gateway's."""
     return _gateway(folder, replace(plan, gateway_tls=TWISTED_TLS), '"off"')

@@ -106,6 +106,14 @@ def tuned(folder: Path, plan: Plan) -> list[str]:
     return _nginx(folder, plan, True, _ONE_ONE)
 
 
+def two_workers(folder: Path, plan: Plan) -> list[str]:
+    """As tuned, with two processes that serve."""
+    command = _nginx(folder, plan, True, _ONE_ONE)
+    config = folder / "nginx.conf"
+    config.write_text(config.read_text().replace("worker_processes 1;", "worker_processes 2;"))
+    return command
+
+
 def logging(folder: Path, plan: Plan) -> list[str]:
     """As tuned, with a log that is written once per second, as the gateway's is."""
     log = f"{ACCESS_LOG} combined buffer=64k flush=1s"
