@@ -78,7 +78,7 @@ class Outflow:
             size <= stream.window
             and size <= self.window
             and size <= FRAME_SIZE
-            and not (self.is_full or self._queue or stream.waiting)
+            and not (self.is_full or stream.waiting)
         ):
             stream.window -= size
             self.window -= size

@@ -144,7 +144,6 @@ class Streams:
     def _admits(self, stream: int) -> bool:
         if not self.takes_new:
             # 6.8: it was told, and will ask somebody else.
-            self._remember(stream)
             return False
         if len(self.under_way) >= STREAMS_AT_MOST:
             self._patience.reset()

@@ -25,6 +25,7 @@ LISTS: Final = (
     "tests.wire.passage_mutants",
     "tests.wire.answer_mutants",
     "tests.wire.websocket_mutants",
+    "tests.wire.http2_mutants",
 )
 COPIED: Final = ("daarion_gw", "tests", "pyproject.toml")
 

@@ -71,7 +71,16 @@ ROUTES: Final = {
     "security-fields": "added to answers, never twice",
 }
 
-ALL: Final = REQUESTS | PASSAGE | ANSWERS | WEBSOCKET | ROUTES
+HTTP2: Final = {
+    "h2-compression": "RFC 7541: tables, integers, Huffman code, sizes; else COMPRESSION_ERROR",
+    "h2-frames": "preface, sizes, padding, settings, header blocks whole: else the connection ends",
+    "h2-streams": "which frame may stand on which stream; bodies as long as declared",
+    "h2-windows": "no window is overdrawn by either side, and each is opened as bodies are taken",
+    "h2-fields": "pseudo-fields, lower-case tokens, nothing of a connection, cookies joined",
+    "h2-floods": "what brings nothing is paid for: resets, pings, settings, empty frames",
+}
+
+ALL: Final = REQUESTS | PASSAGE | ANSWERS | WEBSOCKET | ROUTES | HTTP2
 
 # Rows, or halves of rows, that need a clock, a socket or a route.
 DECIDED_BY_FRONT: Final = (

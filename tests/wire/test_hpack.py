@@ -1,5 +1,7 @@
 """Header compression, with another implementation on the other end."""
 
+import tracemalloc
+
 import hpack
 import pytest
 from hpack.hpack import encode_integer
@@ -51,6 +53,15 @@ def test_what_was_said_before_is_said_in_a_byte():
     again = ours.encode(fields)
     assert len(first) > len(again) == 2
     assert ours.changes == before
+
+
+def test_the_least_of_several_sizes_is_said_as_well():
+    ours = Encoder()
+    ours.resize(0)
+    ours.resize(4096)
+    assert ours.encode([(b":method", b"GET")]) == b"\x20\x3f\xe1\x1f\x82"
+    ours.resize(100)
+    assert ours.encode([(b":method", b"GET")]) == b"\x3f\x45\x82"
 
 
 def test_secrets_are_never_indexed_and_what_changes_is_not_kept():
@@ -128,7 +139,14 @@ def test_a_bomb_costs_no_memory():
     ours = Decoder(ROOM)
     entry = encode_integer(4000, 7)
     ours.decode(b"\x40\x01a" + entry + b"x" * 4000)
-    assert ours.decode(b"\xbe" * 60_000) is None
+    bomb = b"\xbe" * 60_000
+    tracemalloc.start()
+    try:
+        assert ours.decode(bomb) is None
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 20_000
 
 
 def test_a_block_that_changes_nothing_leaves_the_count_of_changes_alone():

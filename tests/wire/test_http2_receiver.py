@@ -368,7 +368,7 @@ def test_after_goaway_new_streams_are_ignored_and_the_others_go_on():
     told = played(OPEN)
     told.receiver.streams.takes_new = False
     told.feed(headers(3, POST, END_HEADERS), data(3, b"x"), headers(3, [("x", "y")], TRAILERS))
-    told.feed(data(1, b"abc", END_STREAM))
+    told.feed(h2.reset(3, 8), data(1, b"abc", END_STREAM))
     assert told.events[1:] == [(1, "body", b"abc"), (1, "end")]
     assert told.fault is None and told.resets() == []
 
@@ -404,7 +404,7 @@ def test_windows_stay_shut_while_nothing_is_taken():
 
 def test_padding_counts_and_is_given_back():
     told = played(OPEN, *[frame(h2.DATA, h2.PADDED, 1, b"\xffx" + b"\0" * 255)] * 2_000)
-    assert told.fault is None
+    assert told.fault is None and told.resets() == []
 
 
 def test_what_comes_on_streams_that_are_over_counts_for_the_connection():
