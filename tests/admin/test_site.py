@@ -2,18 +2,22 @@
 
 import json
 import os
+import re
 
 import pytest
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.error import ConnectionDone
 from twisted.internet.testing import StringTransport
 from twisted.python import log
+from twisted.python.failure import Failure
 
 from daarion_gw import __version__
-from daarion_gw.admin.site import site
+from daarion_gw.admin.site import Workers, site
 from daarion_gw.observe.counters import Counters
 
 
-def a_site():
-    counters = Counters()
+def a_site(workers=None, counters=None):
+    counters = counters or Counters()
     counters.front.connections_accepted = 3
     counters.route("/api/", "microdao-api").requests = 5
     counters.route("/api/", "microdao-api").answers[2] = 4
@@ -34,12 +38,14 @@ def a_site():
             ],
         }
 
-    return site(counters, describe)
+    return site(counters, describe, workers)
 
 
-def ask(path: str, method: str = "GET", accept: str = "*/*") -> tuple[int, dict, bytes]:
+def ask(
+    path: str, method: str = "GET", accept: str = "*/*", factory=None
+) -> tuple[int, dict, bytes]:
     """Return (status, fields in lower case, body) of one request."""
-    factory = a_site()
+    factory = factory or a_site()
     factory.timeOut = None
     factory.startFactory()
     channel = factory.buildProtocol(None)
@@ -129,3 +135,66 @@ def test_a_scrape_leaves_no_line_in_the_log():
     finally:
         log.removeObserver(told.append)
     assert told == []
+
+
+# With workers
+
+
+def refreshed_site(pids=()):
+    """A site whose counters are brought up to date by setting them to 9."""
+    counters = Counters()
+
+    def refresh():
+        counters.front.connections_accepted = 9
+        return succeed(None)
+
+    return a_site(Workers(refresh, lambda: pids), counters)
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [("/metrics", b"daarion_connections_total 9.0"), ("/status", b'"accepted": 9')],
+)
+def test_numbers_are_brought_up_to_date_before_they_are_shown(path, said):
+    status, fields, body = ask(path, factory=refreshed_site())
+    assert status == 200 and said in body
+    assert int(fields["content-length"]) == len(body)
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/status"])
+def test_the_rules_of_the_pages_stay(path):
+    assert ask(path, "POST", factory=refreshed_site())[0] == 405
+    assert ask(path + "/x", factory=refreshed_site())[0] == 404
+    status, fields, nothing = ask(path, "HEAD", factory=refreshed_site())
+    assert (status, nothing) == (200, b"") and int(fields["content-length"]) > 0
+
+
+def test_one_who_goes_away_meanwhile_is_no_mistake():
+    waiting = Deferred()
+    factory = a_site(Workers(lambda: waiting, tuple))
+    factory.timeOut = None
+    factory.startFactory()
+    channel = factory.buildProtocol(None)
+    channel.makeConnection(StringTransport())
+    channel.dataReceived(b"GET /status HTTP/1.1\r\nHost: x\r\n\r\n")
+    channel.connectionLost(Failure(ConnectionDone()))
+    told = []
+    log.addObserver(told.append)
+    try:
+        waiting.callback(None)
+    finally:
+        log.removeObserver(told.append)
+    factory.stopFactory()
+    assert told == []
+
+
+def test_processes_that_serve_are_counted_in():
+    """This one twice over."""
+
+    def memory(factory) -> float:
+        body = ask("/metrics", factory=factory)[2].decode()
+        return float(re.search(r"^process_virtual_memory_bytes (\S+)$", body, re.MULTILINE)[1])
+
+    alone, twice = memory(refreshed_site()), memory(refreshed_site([os.getpid()]))
+    assert twice == pytest.approx(2 * alone, rel=0.05)
+    assert memory(refreshed_site([2**22 + 1])) == pytest.approx(alone, rel=0.05)

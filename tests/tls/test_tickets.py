@@ -101,3 +101,12 @@ def test_another_certificate_has_other_keys(certificate, clock, tmp_path):
     first.context.verify_mode = ssl.CERT_NONE
     again = session_of(listening_with(*other, ticket_keys=keys), other[0], before=first)
     assert not again.client.session_reused
+
+
+def test_whoever_takes_over_the_state_of_another_has_its_keys(clock):
+    one, other = TicketKeys(clock=clock), TicketKeys(clock=clock)
+    assert one.keys(b"a") != other.keys(b"a")
+    other.take(one.state)
+    assert one.keys(b"a") == other.keys(b"a")
+    clock.now += PERIOD
+    assert one.keys(b"a") == other.keys(b"a")
