@@ -96,7 +96,8 @@ class HTTP2Connection:
     def dataReceived(self, data: bytes) -> None:
         if self._waiting is _GOODBYE or self._waiting is _CLOSED:
             return
-        self._gathered = []
+        if self._gathered is None:
+            self._gathered = []
         fault: ConnectionFault | None = None
         try:
             self._has_more = self.receiver.receive(data, self.reception.sweep.now)
@@ -130,6 +131,7 @@ class HTTP2Connection:
 
     def connectionLost(self, reason: Failure) -> None:
         self._waiting = _CLOSED
+        self._gathered = None
         self.deadline = NEVER
         self.reception.connection_closed(self)
         self._lose_streams("the client closed the connection")
@@ -174,12 +176,16 @@ class HTTP2Connection:
     # Writing.
 
     def write(self, data: bytes) -> None:
-        """Send frames; those that are caused by one piece of bytes go out together."""
+        """Send frames; those of one turn of the loop go out together."""
         gathered = self._gathered
         if gathered is None:
-            self._written += len(data)
-            self.transport.write(data)
-            return
+            if len(self.streams.under_way) < 2 or self._waiting is _GOODBYE:
+                # Nobody else has anything to say now.
+                self._written += len(data)
+                self.transport.write(data)
+                return
+            self._gathered = gathered = []
+            self.reception.reactor.callLater(0, self._turn_ended)
         gathered.append(data)
         self._gathered_size += len(data)
         if self._gathered_size >= GATHER_AT_MOST:
@@ -193,6 +199,12 @@ class HTTP2Connection:
             data = b"".join(gathered)
             self._written += len(data)
             self.transport.write(data)
+
+    def _turn_ended(self) -> None:
+        if self._gathered is not None:
+            self._flush()
+            self._gathered = None
+            self._settle()
 
     @property
     def progress(self) -> int:
@@ -325,6 +337,8 @@ class HTTP2Connection:
         self._lose_streams(fault.detail)
 
     def _say_goodbye(self, deadline: float) -> None:
+        self._flush()
+        self._gathered = None
         self._waiting = _GOODBYE
         self.deadline = deadline
         self.transport.unregisterProducer()
