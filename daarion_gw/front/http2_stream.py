@@ -120,9 +120,12 @@ class HTTP2Stream:
 
     def body_received(self, data: bytes) -> None:
         connection = self._connection
-        if self.conversation is not None:
-            connection.fed.add(self)
-            self.conversation.body_received(data)
+        if self.conversation is None:
+            # Answered already: what was on its way is dropped, and no more of it wanted.
+            connection.streams.give_back(len(data))
+            return
+        connection.fed.add(self)
+        self.conversation.body_received(data)
         if self._paused_for and not self.is_gone:
             self._untaken += len(data)
         else:

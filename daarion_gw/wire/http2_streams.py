@@ -144,6 +144,7 @@ class Streams:
     def _admits(self, stream: int) -> bool:
         if not self.takes_new:
             # 6.8: it was told, and will ask somebody else.
+            self._patience.trifle()
             return False
         if len(self.under_way) >= STREAMS_AT_MOST:
             self._patience.reset()
@@ -209,11 +210,11 @@ class Streams:
             return
         known.credit -= size
         if known.credit < 0:
-            self._give_back(size)
+            self.give_back(size)
             raise StreamFault(_FLOW_CONTROL_ERROR, "more DATA than the stream's window")
         if padding:
             known.owed += padding
-            self._give_back(padding)
+            self.give_back(padding)
         if payload:
             self._body(known, payload)
         elif not ends:
@@ -223,7 +224,7 @@ class Streams:
 
     def _stray_data(self, stream: int, size: int, is_known: bool) -> None:
         """DATA for a stream on which none may come; for the connection's window it counts."""
-        self._give_back(size)
+        self.give_back(size)
         if is_known:
             raise StreamFault(_STREAM_CLOSED, "DATA behind the end of a stream")
         self.check_begun(stream)
@@ -235,7 +236,7 @@ class Streams:
         if left is not None:
             stream.left = left = left - len(payload)
             if left < 0:
-                self._give_back(len(payload))
+                self.give_back(len(payload))
                 self._break(stream, MalformedError("a body longer than its Content-Length"))
                 return
         stream.owed += len(payload)
@@ -266,13 +267,14 @@ class Streams:
 
     def taken(self, stream: Any, size: int) -> None:
         """The server takes what came on ``stream``: ``size`` bytes of it, for now or for ever."""
-        self._give_back(size)
+        self.give_back(size)
         if stream.is_open and stream.owed >= _STREAM_PIECE:
             self._say(h2.window_update(stream.id, stream.owed))
             stream.credit += stream.owed
             stream.owed = 0
 
-    def _give_back(self, size: int) -> None:
+    def give_back(self, size: int) -> None:
+        """``size`` bytes are out of the way, for the connection's window alone."""
         self._owed += size
         if self._owed >= _CONNECTION_PIECE:
             self._say(h2.window_update(0, self._owed))

@@ -293,28 +293,46 @@ def test_streams_take_turns(connect, origin):
     assert max(gains) <= 64 * 1024
 
 
+def fill(client: HTTP2Client, number: int) -> int:
+    """Send a body until no window opens any more; how much that was."""
+    sent = 0
+    while sent < 100 * MEGABYTE:
+        room = min(client.h2.local_flow_control_window(number), 16384)
+        if room:
+            client.h2.send_data(number, b"u" * room)
+            client.flush()
+            sent += room
+            continue
+        try:
+            client.more(within=0.5)
+        except AssertionError:
+            break
+    return sent
+
+
 def test_a_server_that_does_not_read_holds_the_client_back(gateway, client, origin):
     number = client.begin(request_fields("POST", "/api/x"))
-    far = origin.accept()
-    far.socket.setsockopt(1, 8, 4096)
+    origin.accept()
     before = gateway.memory
-    sent = 0
-    while True:
-        room = min(client.h2.local_flow_control_window(number), 16384)
-        if not room:
-            try:
-                client.more(within=0.7)
-            except AssertionError:
-                break
-            continue
-        client.h2.send_data(number, b"u" * room)
-        client.flush()
-        sent += room
-        assert sent < 100 * MEGABYTE
+    assert fill(client, number) < 100 * MEGABYTE
     assert gateway.memory - before < 8 * MEGABYTE
     # Others are not in its way.
     assert client.get("/healthz").body == b"OK"
     client.give_up(number)
+
+
+def test_streams_given_up_leave_the_connections_window_whole(client, origin):
+    """Each holds what its server has not taken: what is given up must not stay in the sum."""
+    for _ in range(5):
+        number = client.begin(request_fields("POST", "/api/x"))
+        far = origin.accept()
+        fill(client, number)
+        client.give_up(number)
+        far.close()
+    number = client.begin(request_fields("POST", "/api/x"))
+    origin.accept()
+    while client.h2.local_flow_control_window(number) < 200 * 1024:
+        assert client.more(within=2)
 
 
 # ends
@@ -368,6 +386,22 @@ def test_an_early_answer_tells_the_client_to_stop(client, origin):
     client.hear_until(lambda: got.reset is not None)
     assert got.reset == 0
     assert client.get("/healthz").body == b"OK"
+
+
+def test_a_client_that_goes_on_sending_and_takes_no_answer_is_not_asked_for_more(connect, origin):
+    client = connect(takes=False, initial_window_size=10)
+    number = client.begin(request_fields("POST", "/api/x"))
+    client.send(number, b"x" * 10)
+    far = origin.accept()
+    far.head()
+    far.send(answer(401, b"more than ten bytes"))
+    client.head(number)
+    room = client.h2.local_flow_control_window(number)
+    client.send(number, b"x" * room)
+    with pytest.raises(AssertionError, match="nothing came"):
+        while True:
+            client.more(within=0.5)
+    assert client.h2.local_flow_control_window(number) == 0
 
 
 def test_a_body_that_is_too_large(client, origin):

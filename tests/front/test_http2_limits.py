@@ -97,7 +97,9 @@ def test_what_was_under_way_ends_with_the_connection(raw, origin):
     far = origin.accept()
     far.request()
     raw.send(h2.DATA, 0, 0, b"x")
-    assert far.rest() == b""
+    with Stopwatch() as watch:
+        assert far.rest() == b""
+    assert watch.seconds < 0.5
     assert raw.ended_with() == ErrorCode.PROTOCOL_ERROR
 
 
@@ -310,7 +312,9 @@ def test_a_client_that_says_goodbye_gets_what_is_under_way(client, origin):
     client.stream.send(h2.goaway(0, 0))
     far.send(answer(200, b"the last"))
     assert client.answer(number).body == b"the last"
-    assert client.stream.gone_within(4) and client.stream.ending == "closed"
+    with Stopwatch() as watch:
+        assert client.stream.gone_within(4) and client.stream.ending == "closed"
+    assert watch.seconds < 0.5, "it was not idleness that ended it"
 
 
 def test_a_gateway_that_stops_lets_streams_finish(started, certificate, far_side):

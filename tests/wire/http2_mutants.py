@@ -127,7 +127,7 @@ MUTANTS: Final = (
          _stream("6.9.1 more DATA than the stream takes")),
         (STREAMS, "            known.owed += padding\n", "",
          _receiver("padding_counts_and_is_given_back")),
-        (STREAMS, "        self._give_back(size)\n        if is_known:", "        if is_known:",
+        (STREAMS, "        self.give_back(size)\n        if is_known:", "        if is_known:",
          _receiver("what_comes_on_streams_that_are_over_counts_for_the_connection")),
         (STREAMS, "stream.owed >= _STREAM_PIECE", "False",
          _receiver("windows_are_opened_as_bodies_are_taken")),

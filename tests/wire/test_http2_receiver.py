@@ -373,6 +373,13 @@ def test_after_goaway_new_streams_are_ignored_and_the_others_go_on():
     assert told.fault is None and told.resets() == []
 
 
+def test_after_goaway_new_streams_are_not_asked_for_ever():
+    told = played(h2.goaway(0, 0))
+    told.receiver.streams.takes_new = False
+    told.feed(*[headers(2 * place + 1) for place in range(1_100)])
+    assert told.fault is ENHANCE_YOUR_CALM
+
+
 def test_too_many_streams_are_refused_one_by_one():
     streams = [2 * place + 1 for place in range(STREAMS_AT_MOST + 2)]
     told = played(*[headers(stream) for stream in streams])
