@@ -111,7 +111,7 @@ class HTTP2Connection:
         if fault is not None:
             self._break(fault)
             return
-        if self._has_more:
+        if self._has_more or self._is_paused:
             self._pace()
         self._settle()
 
@@ -127,7 +127,6 @@ class HTTP2Connection:
         self._is_called = False
         if self._has_more and not self.outflow.is_full:
             self.dataReceived(b"")
-            self._pace()
 
     def connectionLost(self, reason: Failure) -> None:
         self._waiting = _CLOSED

@@ -161,6 +161,8 @@ class HTTP2Stream:
     # Called by the conversation: the answer.
 
     def send_informational(self, status: int, reason: bytes, block: bytes) -> None:
+        if self.is_gone:
+            return
         outflow = self._connection.outflow
         fields = [(b":status", b"%d" % status), *fields_of(block)]
         outflow.head(self, outflow.encoder.encode(fields), ends=False)

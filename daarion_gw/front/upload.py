@@ -11,7 +11,6 @@ from daarion_gw.net.transport import backlog
 from daarion_gw.wire.request import RequestHead
 
 from .conversation import Near, Why
-from .http1 import HTTP1Connection
 
 if TYPE_CHECKING:
     from daarion_gw.upstream.connection import UpstreamConnection
@@ -124,9 +123,8 @@ class Upload:
     def stop(self) -> None:
         """Nothing more goes to the server."""
         if self.splice is not None:
-            assert isinstance(self.near, HTTP1Connection)
-            # They came, and go nowhere.
-            self.near.receiver.skip(self.splice.stop())
+            # Only HTTP/1 has what passes in the kernel. They came, and go nowhere.
+            self.near.receiver.skip(self.splice.stop())  # type: ignore[attr-defined]
 
     # back-pressure
 

@@ -14,6 +14,9 @@ _DROPPED: Final = frozenset(
 )
 # What the gateway puts at the end of a block, and what is another one in each answer.
 _LAST: Final = b"X-Request-Id: "
+# The same, and the beginning of its literal that no table keeps (RFC 7541 6.2.2).
+_ID: Final = b"\x00\x0cx-request-id"
+_SHORT: Final = 126
 
 
 def fields_of(block: bytes) -> list[Field]:
@@ -55,4 +58,7 @@ class AnswerWriter:
             self._changes = encoder.changes if encoder.changes == before else -1
         if not mark:
             return self._written
-        return self._written + encoder.encode([(b"x-request-id", request_id[:-2])])
+        size = len(request_id) - 2
+        if size > _SHORT:
+            return self._written + encoder.encode([(b"x-request-id", request_id[:-2])])
+        return b"%b%b%c%b" % (self._written, _ID, size, request_id[:-2])

@@ -49,6 +49,8 @@ MUTANTS: Final = (
          _plain("a_client_that_goes_away_takes_all_upstreams_with_it")),
         (CONNECTION, "self._lose_streams(fault.detail)", "pass",
          _limits("what_was_under_way_ends_with_the_connection")),
+        (CONNECTION, "if self._has_more or self._is_paused:", "if self._has_more:",
+         _plain("more_requests_at_once_than_are_begun_in_a_row")),
         (CONNECTION, "pauses = is_full or self._has_more", "pauses = False",
          _limits("answers_that_nobody_reads_do_not_pile_up")),
         (CONNECTION, "elif self.receiver.awaits_head:", "elif False:",

@@ -4,12 +4,14 @@ import threading
 
 import pytest
 
+from daarion_gw.wire.http2_frames import HEADERS, frame
 from tests.support.certificates import NAME, client_context, make_certificate
 from tests.support.fixtures import LOGGED
 from tests.support.gateway import ANYWHERE, GatewayProcess
-from tests.support.http2 import HTTP2Client, request_fields
+from tests.support.http2 import HTTP2Client, Raw, request_fields
 from tests.support.message import LAST_CHUNK, answer, chunk
 from tests.support.waiting import Stopwatch
+from tests.wire.http2_played import block as block_of
 
 CONFIG = f"""
 gateway:
@@ -195,6 +197,22 @@ def test_trailers_alone_behind_a_head(client, origin):
     far.send(TRAILED.replace(b"3\r\nabc\r\n", b""))
     answered = client.answer(number)
     assert (answered.body, answered.trailers, answered.ended) == (b"", [(b"x-sum", b"9")], True)
+
+
+def test_more_requests_at_once_than_are_begun_in_a_row(gateway, certificate):
+    """In several records that are read together: Twisted hands them out although it is paused."""
+    context = client_context(certificate[0])
+    context.set_alpn_protocols(["h2"])
+    raw = Raw(gateway.connect_tls(1, context, NAME))
+    block = block_of(request_fields("HEAD", "/healthz"))
+    first = 1
+    for _ in range(20):
+        for number in (40, 5, 1):
+            raw.stream.send(
+                b"".join(frame(HEADERS, 5, first + 2 * place, block) for place in range(number))
+            )
+            first += 2 * number
+        raw.until(HEADERS, first - 2)
 
 
 # bodies

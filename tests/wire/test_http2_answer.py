@@ -85,6 +85,13 @@ def test_a_table_made_smaller_in_between(both):
         assert both.head(200, BLOCK) == first
 
 
+@pytest.mark.parametrize("size", [1, 126, 127, 128, 300])
+def test_request_ids_of_any_length(both, size):
+    for _ in range(3):
+        told = both.head(200, b"A: b\r\nX-Request-Id: %b\r\n" % (b"i" * size))
+        assert told[1:] == [(b"a", b"b"), (b"x-request-id", b"i" * size)]
+
+
 @pytest.mark.parametrize("block", [b"My-X-Request-Id: a\r\n", b"X-Request-Id: a\r\nB: c\r\n", b""])
 def test_a_request_id_that_is_not_the_gateways_last_line(both, block):
     assert both.head(200, block)[1:] == fields_of(block)
