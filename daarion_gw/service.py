@@ -17,8 +17,8 @@ from daarion_gw.config.defaults import protocol_for
 from daarion_gw.config.problems import ConfigurationError
 from daarion_gw.config.report import render_problems
 from daarion_gw.config.settings import Route, Server, Settings
+from daarion_gw.front.factory import HTTP1Factory
 from daarion_gw.front.health import Health
-from daarion_gw.front.http1 import HTTP1Factory
 from daarion_gw.front.listeners import address_of, endpoint, open_port
 from daarion_gw.front.reception import Reception
 from daarion_gw.front.start_page import StartPage

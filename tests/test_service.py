@@ -17,11 +17,12 @@ from tests.support.waiting import Stopwatch, until
 __all__ = ["client", "far_side", "gateway", "origin", "running", "second"]
 
 LARGE = bytes(range(256)) * 160_000
+LOG = "access_log: {format: json, file: access.log}"
 CONFIG = """
-gateway: {access_log: off, drain_timeout: 3s}
+gateway: {LOG, drain_timeout: 3s}
 routes:
   /api/: {to: "${ORIGIN}"}
-"""
+""".replace("LOG", LOG)
 
 
 # reload
@@ -103,7 +104,7 @@ def test_the_gateways_own_limits_and_trust_are_taken_over(restored, origin):
 
 def test_the_access_log_is_taken_over(restored, client):
     log = "{format: json, file: access.log}"
-    restored.file.write_text(CONFIG.replace("access_log: off", f"access_log: {log}"))
+    restored.file.write_text(CONFIG.replace(LOG, f"access_log: {log}"))
     restored.reload()
     client.ask(get("/unknown-6"))
     assert restored.entry(target="/unknown-6")["status"] == 404
@@ -111,7 +112,7 @@ def test_the_access_log_is_taken_over(restored, client):
 
 def test_a_log_that_cannot_be_opened_changes_nothing(restored, client):
     log = "{format: json, file: no/where.log}"
-    text = CONFIG.replace("access_log: off", f"access_log: {log}")
+    text = CONFIG.replace(LOG, f"access_log: {log}")
     restored.file.write_text(text + '  /new/: {to: "${SECOND}"}\n')
     restored.reload()
     restored.says("no/where.log")
@@ -119,7 +120,7 @@ def test_a_log_that_cannot_be_opened_changes_nothing(restored, client):
 
 
 def test_listeners_that_changed_are_told_to_need_a_new_start(restored):
-    text = CONFIG.replace("access_log: off", 'access_log: off, listen: ["tcp:1"]')
+    text = CONFIG.replace(LOG, 'access_log: off, listen: ["tcp:1"]')
     restored.file.write_text(text)
     restored.reload()
     restored.says("changed listeners take effect when the gateway is started anew")
@@ -249,6 +250,7 @@ def test_what_does_not_end_in_time_is_cut(mortal, far_origin):
     assert 2.5 < watch.seconds < 5
     assert client.rest() == b"" and client.ending == "reset"
     assert "cut 1 connections that did not end within 3 s" in mortal.output
+    assert mortal.entry(target="/api/slow")["fault"] == "", "and nobody else is blamed"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -9,6 +9,7 @@ import re
 from html import escape
 from importlib.resources import files
 from string import Template
+from typing import Any
 
 JSON_TYPE = b"application/problem+json"
 HTML_TYPE = b"text/html; charset=utf-8"
@@ -113,3 +114,21 @@ def _quality(parameters: str) -> int | None:
         if name.lower() == "q":
             return round(float(value) * 1000) if _WEIGHT.fullmatch(value) else None
     return 1000
+
+
+def refuse_method(request: Any, detail: str) -> bytes:
+    """The 405 of a resource of our own that takes GET and HEAD: its head is set, its body given."""
+    accept = request.getHeader(b"accept")
+    known_id = request.responseHeaders.getRawHeaders("x-request-id") or [""]
+    content_type, body = render(
+        405,
+        "Method Not Allowed",
+        known_id[0],
+        detail,
+        None,
+        wants_html(accept),
+    )
+    request.setResponseCode(405)
+    request.setHeader("allow", "GET, HEAD")
+    request.setHeader(b"content-type", content_type)
+    return body

@@ -5,6 +5,8 @@ from typing import Any
 from twisted.web.pages import notFound
 from twisted.web.resource import Resource
 
+from .error_page import refuse_method
+
 
 class Health(Resource):
     """200, ``text/plain``, ``OK`` (SPEC.md section 2)."""
@@ -18,3 +20,8 @@ class Health(Resource):
         request.setHeader(b"Content-Type", b"text/plain")
         request.setHeader(b"Cache-Control", b"no-store")
         return b"OK"
+
+    def render(self, request: Any) -> Any:
+        if request.method in (b"GET", b"HEAD"):
+            return super().render(request)
+        return refuse_method(request, "/healthz takes GET and HEAD.")

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.interfaces import (
     IHandshakeListener,
-    IProtocolNegotiationFactory,
     IPushProducer,
     ISSLTransport,
 )
-from twisted.internet.protocol import Factory
 from twisted.internet.protocol import Protocol as TwistedProtocol
+from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -94,7 +93,15 @@ class HTTP1Connection(Answering, TwistedProtocol):
         self.is_secure = ISSLTransport.providedBy(transport)
         self.peer = self.reception.peer_of(transport, self.is_secure)
         self.deadline = self.reception.sweep.now + self.reception.head_timeout
+        if isinstance(transport, ProtocolWrapper):
+            self.dataReceived = self._first_received  # type: ignore[method-assign]
         self.reception.connection_opened(self)
+
+    def _first_received(self, data: bytes) -> None:
+        """What is around the transport may know by now who the client is (PROXY protocol)."""
+        del self.dataReceived
+        self.peer = self.reception.peer_of(self.transport, self.is_secure)
+        self.dataReceived(data)
 
     def handshakeCompleted(self) -> None:
         """TLS is there; where ALPN agreed on HTTP/2, that has the connection from here on."""
@@ -130,10 +137,11 @@ class HTTP1Connection(Answering, TwistedProtocol):
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
         self._stage = _CLOSED
         self.deadline = NEVER
-        self.reception.connection_closed(self)
         conversation, self.conversation = self.conversation, None
         if conversation is not None:
             conversation.near_lost()
+        # Last: when all are closed, all else ends.
+        self.reception.connection_closed(self)
 
     def pauseProducing(self) -> None:
         self.is_blocked = True
@@ -296,8 +304,8 @@ class HTTP1Connection(Answering, TwistedProtocol):
         self._resume_all()
 
         def lost(reason: Failure) -> None:
-            self.reception.connection_closed(self)
             protocol.connectionLost(reason)
+            self.reception.connection_closed(self)
 
         self._give_to(protocol)
         self.connectionLost = lost  # type: ignore[method-assign]
@@ -372,20 +380,3 @@ class HTTP1Connection(Answering, TwistedProtocol):
     def is_idle(self) -> bool:
         """Whether nothing is lost when the connection is closed now."""
         return self._stage in (_IDLE, _LINGERING, _CLOSED)
-
-
-@implementer(IProtocolNegotiationFactory)
-class HTTP1Factory(Factory):
-    """Makes a connection object for each client."""
-
-    noisy = False
-
-    def __init__(self, reception: "Reception") -> None:
-        self._reception = reception
-
-    def acceptableProtocols(self) -> list[bytes]:
-        """What ALPN may agree on; without an answer Twisted's TLS ends the handshake."""
-        return [HTTP_2, b"http/1.1"]
-
-    def buildProtocol(self, addr: object) -> HTTP1Connection:
-        return HTTP1Connection(self._reception)

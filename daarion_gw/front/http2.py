@@ -132,8 +132,8 @@ class HTTP2Connection:
         self._waiting = _CLOSED
         self._gathered = None
         self.deadline = NEVER
-        self.reception.connection_closed(self)
         self._lose_streams("the client closed the connection")
+        self.reception.connection_closed(self)
 
     def _lose_streams(self, detail: str) -> None:
         streams = tuple(self.streams.under_way.values())

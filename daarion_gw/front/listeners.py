@@ -23,7 +23,9 @@ class ListenError(Exception):
 def endpoint(reactor: Any, description: str) -> Any:
     """The endpoint of a Twisted server endpoint string; raises `ListenError`."""
     try:
-        return endpoints.serverFromString(reactor, description)
+        place = endpoints.serverFromString(reactor, description)
+        _check_port(place)
+        return place
     except Exception as error:
         # Twisted's parsers and plugins raise what they like: ValueError, KeyError, OSError,
         # OpenSSL's own. All mean that the string, or a file it names, is not usable.
@@ -31,6 +33,13 @@ def endpoint(reactor: Any, description: str) -> Any:
             f"cannot listen on {description!r}: {_plain(error)}; a listener looks like tcp:8080 "
             "or ssl:443:privateKey=certs/key.pem:certKey=certs/cert.pem"
         ) from error
+
+
+def _check_port(place: Any) -> None:
+    """Twisted finds out when it binds."""
+    port = getattr(place, "_port", None)
+    if isinstance(port, int) and not 0 <= port <= 65535:
+        raise ValueError(f"there is no port {port}, only 0 to 65535")
 
 
 def _plain(error: Exception) -> str:

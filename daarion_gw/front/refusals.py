@@ -39,6 +39,7 @@ _FIELDS: Final = {
 CLOSING: Final = frozenset(
     {
         Fault.MALFORMED,
+        Fault.AMBIGUOUS_PATH,
         Fault.HEAD_TOO_SLOW,
         Fault.BODY_TOO_LARGE,
         Fault.TARGET_TOO_LONG,

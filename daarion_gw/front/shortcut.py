@@ -32,10 +32,12 @@ def shorten_answer(exchange: "Exchange") -> Splice | None:
     def passed(size: int) -> None:
         exchange.sent += size
         exchange.pool.counters.bytes_received += size
-        near.deadline = later(exchange, exchange.proxy.timeouts.idle)
+        timeouts = exchange.proxy.timeouts
+        near.deadline = later(exchange, timeouts.send if near.is_blocked else timeouts.idle)
         if far.receiver.skip(size):
             exchange.answer_ended(b"")
 
+    far.leaves_unread = True
     return _begun(source, sink, far.receiver.left, passed)
 
 

@@ -84,7 +84,7 @@ class StartPage(Resource):
 
     def render(self, request: Request) -> bytes | int:
         if request.method not in (b"GET", b"HEAD"):
-            return _refuse_method(request)
+            return error_page.refuse_method(request, "The start page takes GET and HEAD.")
         gone: list[object] = []
         # The answers are kept for the next one who asks: nothing is cancelled.
         request.notifyFinish().addErrback(gone.append)
@@ -120,23 +120,6 @@ class StartPage(Resource):
         except Exception:
             log.failure("Could not ask {row.name} whether it answers", row=row)
             return Answer(False, "could not be asked")
-
-
-def _refuse_method(request: Request) -> bytes:
-    accept = request.getHeader(b"accept")
-    known_id = request.responseHeaders.getRawHeaders("x-request-id") or [""]
-    content_type, body = error_page.render(
-        405,
-        "Method Not Allowed",
-        known_id[0],
-        "The start page takes GET and HEAD.",
-        None,
-        error_page.wants_html(accept),
-    )
-    request.setResponseCode(405)
-    request.setHeader("allow", "GET, HEAD")
-    request.setHeader(b"content-type", content_type)
-    return body
 
 
 def _parameter(request: Request, name: bytes) -> str:

@@ -13,6 +13,8 @@ from typing import Any, Final
 
 from twisted.internet import main
 
+from .transport import SendsAtOnce
+
 # The more at a time, the fewer calls. What stands in a pipe is memory all the same: a sink
 # that takes everything is given more each time, and one that does not begins anew.
 PIPE_SIZE: Final = 1024 * 1024
@@ -26,12 +28,15 @@ _pipes: list[tuple[int, int]] = []
 
 
 def can_splice(source: Any, sink: Any) -> bool:
-    """Whether both are transports of ours, and all that was written to ``sink`` is on its way."""
-    return (
-        getattr(source, "splices", False)
-        and getattr(sink, "splices", False)
-        and sink.connected
-        and not (sink.dataBuffer or sink._tempDataLen or sink.in_pipe)
+    """Whether both are sockets of ours, and all that was written to ``sink`` is on its way.
+
+    Their own types are asked: what is wrapped around a transport, as TLS is, passes questions on.
+    """
+    if not (hasattr(os, "splice") and isinstance(source, SendsAtOnce)):
+        return False
+    own: Any = sink
+    return isinstance(sink, SendsAtOnce) and bool(
+        own.connected and not (own.dataBuffer or own._tempDataLen or own.in_pipe)
     )
 
 
@@ -135,7 +140,7 @@ class Splice:
         try:
             sent = os.splice(self._out, self._sink.fileno(), self._held, flags=_FLAGS)
         except BlockingIOError:
-            return 0
+            sent = 0
         self._held -= sent
         self._sink.in_pipe = self._held
         return sent

@@ -6,7 +6,6 @@ so these try first, and only what the kernel did not take goes the long way. The
 bytes, producers and errors stay as Twisted has them.
 """
 
-import os
 import socket
 from typing import Any
 
@@ -16,13 +15,12 @@ from twisted.internet import main, tcp, unix
 READ_SIZE = 64 * 1024
 
 
-class _SendsAtOnce:
+class SendsAtOnce:
     """Mixed into a Twisted stream transport, before it."""
 
     # For our own reactor: readable means nothing but doRead.
     reads_plainly = True
-    # Whether bytes may pass through the kernel alone; of those, how many wait for this peer.
-    splices = hasattr(os, "splice")
+    # How many bytes stand in a pipe for this peer (see `splice`).
     in_pipe = 0
 
     def write(self: Any, data: bytes) -> None:
@@ -59,7 +57,7 @@ class _SendsAtOnce:
         return None
 
 
-class Accepted(_SendsAtOnce, tcp.Server):
+class Accepted(SendsAtOnce, tcp.Server):
     """The near end of an accepted TCP connection.
 
     tells_hangup: whether the peer's leaving is told at once, with what it sent still unread.
@@ -78,11 +76,11 @@ class Accepted(_SendsAtOnce, tcp.Server):
         super().abortConnection()
 
 
-class Connected(_SendsAtOnce, tcp.Client):
+class Connected(SendsAtOnce, tcp.Client):
     """The near end of a TCP connection that we made."""
 
 
-class ConnectedUNIX(_SendsAtOnce, unix.Client):
+class ConnectedUNIX(SendsAtOnce, unix.Client):
     """The near end of a UNIX connection that we made."""
 
 

@@ -11,6 +11,7 @@ from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from daarion_gw.net.transport import READ_SIZE, has_ended
 from daarion_gw.wire.answer_receiver import AnswerReceiver, AnswerSink
 
 from .security import tls_failure
@@ -44,11 +45,14 @@ class UpstreamConnection(TwistedProtocol):
     # What ended it, if that was more than a close.
     trouble = ""
     used = False
+    # Whether there may be more in the socket than was read: then it is looked at before reuse.
+    leaves_unread = False
     _is_paused = False
     _begun_in: float = -1
 
     def __init__(self, pool: "Pool") -> None:
         self.pool = pool
+        self.is_tls = pool.server.scheme == "https"
         # A taker is set before the first byte may be expected.
         self.receiver = AnswerReceiver(self)  # type: ignore[arg-type]
 
@@ -71,7 +75,7 @@ class UpstreamConnection(TwistedProtocol):
     def release(self) -> None:
         """The exchange is over: back to the pool if another may follow, else away with it."""
         self.taker = None
-        if self.receiver.is_reusable and not self.is_lost:
+        if self._can_be_used_again:
             self.used = True
             if self._is_paused:
                 # The client was full when the answer ended: the next one must not wait for it.
@@ -80,13 +84,20 @@ class UpstreamConnection(TwistedProtocol):
         else:
             self.abort()
 
+    @property
+    def _can_be_used_again(self) -> bool:
+        if not self.receiver.is_reusable or self.is_lost:
+            return False
+        # More than was declared, that was not read with the rest, would answer another request.
+        return not (self.leaves_unread and has_ended(self.transport))
+
     def close(self) -> None:
         """Close politely; nothing is under way."""
         transport = self.transport
         # One that is waited for keeps Twisted's TLS from saying goodbye.
         transport.unregisterProducer()
         transport.loseConnection()
-        if self.pool.server.scheme == "https":
+        if self.is_tls:
             # Nor is the server's own goodbye waited for: it may never come.
             transport.transport.loseConnection()
 
@@ -118,7 +129,9 @@ class UpstreamConnection(TwistedProtocol):
             self.trouble = "sent bytes that nobody had asked for"
             self.receiver.end(whole=False)
             return
-        self.pool.counters.bytes_received += len(data)
+        size = len(data)
+        self.leaves_unread = size >= READ_SIZE or self.is_tls
+        self.pool.counters.bytes_received += size
         self.receiver.receive(data)
         taker.answer_paused()
 

@@ -9,6 +9,7 @@ TREE: Final = "daarion_gw/front/tree.py"
 TARGET: Final = "daarion_gw/wire/target.py"
 RECEPTION: Final = "daarion_gw/front/reception.py"
 HTTP1: Final = "daarion_gw/front/http1.py"
+FACTORY: Final = "daarion_gw/front/factory.py"
 ANSWERING: Final = "daarion_gw/front/answering.py"
 REFUSALS: Final = "daarion_gw/front/refusals.py"
 EXCHANGE: Final = "daarion_gw/front/exchange.py"
@@ -163,8 +164,8 @@ MUTANTS: Final = (
         ("early answer", "            self._drained = 0\n            self._resume_all()",
          "            self.close()",
          "an_early_answer_is_relayed_at_once_and_a_little_body_drained"),
-        ("client goes away", "            conversation.near_lost()\n\n    def pause",
-         "            pass\n\n    def pause",
+        ("client goes away", "            conversation.near_lost()\n        # Last",
+         "            pass\n        # Last",
          "a_client_that_goes_away_takes_the_upstream_with_it[waiting-close]"),
     ),
     *_of(
@@ -184,6 +185,16 @@ MUTANTS: Final = (
          "answers_do_not_pile_up_before_a_client_that_reads_none"),
         ("closing", "head.keep_alive and not self.reception.is_draining", "True",
          "a_request_after_close_is_not_answered"),
+    ),
+    *_of(
+        HTTP1, "front/test_proxy_protocol",
+        ("proxy", "        if isinstance(transport, ProtocolWrapper):", "        if False:",
+         "the_client_is_whom_the_balancer_names"),
+    ),
+    *_of(
+        HTTP1, "test_service",
+        ("drain", "        # Last: when all are closed, all else ends.\n", "        return\n",
+         "what_does_not_end_in_time_is_cut"),
     ),
     *_of(
         HTTP1, "front/test_one_turn",
@@ -232,7 +243,7 @@ MUTANTS: Final = (
          "self.deadline = NEVER", "so_is_one_that_takes_no_answer_and_has_asked_for_more[ssl]"),
     ),
     *_of(
-        HTTP1, "front/test_tls",
+        FACTORY, "front/test_tls",
         ("alpn", "@implementer(IProtocolNegotiationFactory)\n", "", "what_alpn_agrees_on"),
     ),
     *_of(

@@ -14,6 +14,8 @@ CONFIG = """
 gateway: {access_log: {format: json, file: access.log}}
 routes:
   /api/: {to: "${ORIGIN}", max_body: 0, timeouts: {idle: 500ms, send: 500ms}}
+  /patient/: {to: "${ORIGIN}", timeouts: {idle: 0, send: 1s}}
+  /hasty/: {to: "${ORIGIN}", timeouts: {idle: 500ms, send: 2500ms}}
 """
 MEGABYTE = 1 << 20
 SIZE = 20 * MEGABYTE
@@ -21,6 +23,7 @@ SIZE = 20 * MEGABYTE
 BODY = os.urandom(MEGABYTE + 7) * 20
 HEAD = f"Content-Length: {len(BODY)}"
 LATE = 1.5
+STALE = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstale"
 
 
 def pipes(gateway) -> int:
@@ -98,13 +101,42 @@ def test_both_at_once(client, uploading):
 
 
 def test_what_follows_an_answer_in_the_same_piece_does_not_belong_to_it(client, origin, answered):
-    sender = sending(answered, BODY[1:] + b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstale")
+    sender = sending(answered, BODY[1:] + STALE)
     assert client.read(len(BODY) - 1) == BODY[1:]
     sender.join()
     client.send(get("/api/next"))
     far = origin.accept()
     assert far.request().target == b"/next"
     far.send(answer(200, b"fresh"))
+    assert client.answer().body == b"fresh"
+
+
+def test_nor_does_it_answer_a_request_that_waits_already(client, origin):
+    """The connection is not used again, as what it says cannot be told apart."""
+    client.send(get("/api/1") + get("/api/2"))
+    far = origin.accept()
+    assert far.request().target == b"/1"
+    far.send(answer(200, BODY)[: -len(BODY)])
+    client.head()
+    sender = sending(far, BODY + STALE)
+    assert client.read(len(BODY)) == BODY
+    sender.join()
+    again = origin.accept()
+    assert again.request().target == b"/2"
+    again.send(answer(200, b"fresh"))
+    assert client.answer().body == b"fresh"
+
+
+def test_nor_where_one_piece_was_just_as_long_as_is_read_at_once(client, origin):
+    client.send(get("/api/1") + get("/api/2"))
+    far = origin.accept()
+    far.request()
+    head = len(answer(200, b"x" * 65000)) - 65000
+    far.send(answer(200, b"x" * (65536 - head)) + STALE)
+    assert len(client.answer().body) == 65536 - head
+    again = origin.accept()
+    assert again.request().target == b"/2"
+    again.send(answer(200, b"fresh"))
     assert client.answer().body == b"fresh"
 
 
@@ -181,6 +213,21 @@ def test_a_client_that_takes_no_more_is_cut(gateway, client, answered):
         answered.rest()
     assert watch.seconds < 2 * 0.5 + LATE
     assert answered.ending == "reset"
+
+
+@pytest.mark.parametrize(("path", "least", "most"), [("/patient/", 0.9, 1.5), ("/hasty/", 2.4, 3)])
+def test_the_limit_of_a_client_that_is_full_is_send(client, origin, path, least, most):
+    """And not the server's, be that shorter or longer."""
+    client.send(get(path))
+    far = origin.accept()
+    far.request()
+    far.send(answer(200, BODY)[: -len(BODY)])
+    client.head()
+    with Stopwatch() as watch:
+        far.send_some(BODY, within=0.2)
+        far.rest()
+    assert least < watch.seconds < most + LATE
+    assert far.ending == "reset"
 
 
 def test_an_answer_in_the_middle_of_an_upload(gateway, client, origin, uploading):

@@ -79,6 +79,11 @@ def test_a_string_that_is_no_listener_names_itself(description):
     assert "_parse" not in str(caught.value)
 
 
+def test_a_port_that_there_is_not_is_told_before_anything_is_bound():
+    with pytest.raises(ListenError, match="there is no port 99999, only 0 to 65535"):
+        endpoint(None, "tcp:99999")
+
+
 def test_a_file_that_is_not_there_is_named():
     with pytest.raises(ListenError, match=r"/no/cert\.pem: No such file or directory"):
         endpoint(MemoryReactorClock(), "ssl:443:privateKey=/no/key.pem:certKey=/no/cert.pem")

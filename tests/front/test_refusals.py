@@ -103,6 +103,14 @@ def test_the_health_check(client, method, target):
     assert got.value(b"content-length") == b"2"
 
 
+@pytest.mark.parametrize("method", ["POST", "DELETE", "OPTIONS", "PROPFIND"])
+@pytest.mark.parametrize("path", ["/healthz", "/"])
+def test_the_gateways_own_pages_are_for_looking_at(client, path, method):
+    got = client.ask(request(method, path))
+    assert (got.status, got.value(b"allow")) == (405, b"GET, HEAD")
+    assert got.value(b"content-type") == b"application/problem+json"
+
+
 def test_below_the_health_check_is_nothing(client):
     assert client.ask(get("/healthz/x")).status == 404
 

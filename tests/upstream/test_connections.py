@@ -1,5 +1,6 @@
 """Connections to upstream servers: kept, thrown away, tried again, made another way."""
 
+import os
 import socket
 import threading
 from pathlib import Path
@@ -378,6 +379,25 @@ def test_an_https_server_that_need_not_be_believed(another, tmp_path):
         if number < 2:
             client.send(post("/x/y", b"hello"))
     assert origin.is_untouched
+    client.close()
+    origin.close()
+
+
+def test_large_bodies_to_and_from_an_https_server(another, tmp_path):
+    """They are encrypted to their end, as what is between the ends must not read them."""
+    body = os.urandom(3 << 20)
+    origin = tls_origin(tmp_path)
+    upstreams = f'upstreams: {{app: {{servers: [{{url: "{origin.url}", verify: false}}]}}}}\n'
+    client = another("app", upstreams=upstreams).connect()
+    sender = threading.Thread(target=client.send, args=(post("/x/y", body),))
+    sender.start()
+    far = origin.accept()
+    assert far.request().body == body
+    sender.join()
+    sender = threading.Thread(target=far.send, args=(answer(200, body),))
+    sender.start()
+    assert client.answer().body == body
+    sender.join()
     client.close()
     origin.close()
 
