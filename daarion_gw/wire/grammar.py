@@ -20,6 +20,8 @@ STATUS_LINE = re.compile(rb"HTTP/1\.([0-9]) ([1-5][0-9][0-9])(?: ([\t\x20-\x7e\x
 
 # RFC 9112 5: field-name ":" OWS field-value OWS CRLF. No blank before the colon, no folded
 # line, no control byte but TAB: all of them are ways to make two parsers disagree.
+# Before 3.11.5 Python stays where a possessive group failed half way (gh-106052). No block can
+# end there: a block ends with CRLF, and the group's last bytes are those.
 FIELD_BLOCK = re.compile(rb"(?:" + TOKEN + rb"++:[\t\x20-\x7e\x80-\xff]*+\r\n)*+\Z")
 FIELD_LINE = re.compile(rb"(" + TOKEN + rb"++):[\t ]*+([^\r\n]*+)\r\n")
 

@@ -19,10 +19,12 @@ _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 # members may stand in any list (RFC 9110 5.6.1.2); a list of nothing else agrees to nothing.
 _TCHAR = rb"[" + TCHAR + rb"]"
 _TOKEN = re.compile(_TCHAR + rb"++\Z")
-_PARAMETER = _TCHAR + rb"++(?:[\t ]*+=[\t ]*+(?:" + _TCHAR + rb'++|"(?:\\?' + _TCHAR + rb')++"))?+'
-_EXTENSION = _TCHAR + rb"++(?:[\t ]*+;[\t ]*+" + _PARAMETER + rb")*+"
+# Atomic groups: a possessive one that fails half way leaves Python before 3.11.5 where it failed.
+_QUOTED = rb'"(?>(?:\\?' + _TCHAR + rb')+)"'
+_PARAMETER = _TCHAR + rb"++(?>(?:[\t ]*+=[\t ]*+(?:" + _TCHAR + rb"++|" + _QUOTED + rb"))?)"
+_EXTENSION = _TCHAR + rb"++(?>(?:[\t ]*+;[\t ]*+" + _PARAMETER + rb")*)"
 _EXTENSIONS = re.compile(
-    rb"(?:" + _EXTENSION + rb")?+(?:[\t ]*+,[\t ]*+(?:" + _EXTENSION + rb")?+)*+\Z"
+    rb"(?>(?:" + _EXTENSION + rb")?)(?>(?:[\t ]*+,[\t ]*+(?>(?:" + _EXTENSION + rb")?))*)\Z"
 )
 
 _ASCII = bytes(range(0x80)) + b"?" * 0x80
