@@ -77,6 +77,7 @@ class Crewman(ProcessProtocol):
         self._begin(start)
 
     def _begin(self, start: Start) -> None:
+        """Start the process; raises OSError."""
         own, its = socket.socketpair(socket.AF_UNIX)
         files = {0: 0, _OUTPUT: 1, _ERRORS: "r", CONTROL: its.fileno(), TABLE: start.table}
         files |= {FIRST_LISTENER + place: file for place, file in enumerate(start.files)}
@@ -88,6 +89,9 @@ class Crewman(ProcessProtocol):
             process = self._reactor.spawnProcess(
                 self, sys.executable, words, env=environment, childFDs=files
             )
+        except OSError:
+            own.close()
+            raise
         finally:
             its.close()
         self.pid = process.pid

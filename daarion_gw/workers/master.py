@@ -73,6 +73,8 @@ class Master(Service):
         # How often in a row the worker in each place has ended soon.
         self._falls = [0] * count
         self._is_stopping = False
+        # Whether any worker has served; whether all of them have, at the same time.
+        self._has_served = False
         self._is_up = False
         self._sums = Sums(reactor, self._crew, lambda: self.settings)
 
@@ -127,9 +129,14 @@ class Master(Service):
         }
         files = [port.fileno() for port in self._held]
         start = Start(number, self._table.file, files, first)
-        self._crew[place] = Crewman(self._reactor, start, self._ready, self._ended)
+        try:
+            self._crew[place] = Crewman(self._reactor, start, self._ready, self._ended)
+        except OSError as error:
+            # No process or no descriptor to be had now.
+            self._fell(place, f"worker {number} could not be started: {error}", 0.0)
 
     def _ready(self, worker: Crewman) -> None:
+        self._has_served = True
         serving = sum(each is not None and each.stage is Stage.SERVING for each in self._crew)
         if self._is_up:
             self._log.info("worker {number} (pid {pid}) serves", number=worker.number,
@@ -147,27 +154,29 @@ class Master(Service):
         self._sums.bury(worker)
         if self._is_stopping:
             return
-        if worker.failure is not None:
-            how = f"could not start: {worker.failure}"
         lived = self._reactor.seconds() - worker.since
-        if not self._is_up and not any(self._crew):
-            self._log.error("worker {number} {how}; none is left, and none has served",
-                            number=worker.number, how=how)  # fmt: skip
+        if worker.failure is not None:
+            what = f"worker {worker.number} could not start: {worker.failure}"
+        else:
+            what = f"worker {worker.number} (pid {worker.pid}) {how} after {lived:.0f} s"
+        self._fell(place, what, lived)
+
+    def _fell(self, place: int, what: str, lived: float) -> None:
+        """There is no worker in this place any more: start another, or give up."""
+        if not self._has_served and not any(self._crew):
+            self._log.error("{what}; none is left, and none has served", what=what)
             self._is_stopping = True
             self._give_up()
             return
-        self._replace(worker, how, lived)
-
-    def _replace(self, worker: Crewman, how: str, lived: float) -> None:
-        place = worker.number - 1
         if lived >= STEADY:
             self._falls[place] = 0
-        delay = DELAYS[min(self._falls[place], len(DELAYS) - 1)]
+        # As long as none has served, it is probably not the worker's fault.
+        least = 0 if self._has_served else 1
+        delay = DELAYS[min(max(least, self._falls[place]), len(DELAYS) - 1)]
         self._falls[place] += 1
         self._sums.total.worker_ends += 1
-        self._log.error("worker {number} (pid {pid}) {how} after {lived:.0f} s; the next one "
-                        "starts {when}", number=worker.number, pid=worker.pid, how=how, lived=lived,
-                        when=f"in {delay:g} s" if delay else "at once")  # fmt: skip
+        when = f"in {delay:g} s" if delay else "at once"
+        self._log.error("{what}; the next one starts {when}", what=what, when=when)
         self._reactor.callLater(delay, self._start, place)
 
     # reload
