@@ -18,9 +18,10 @@ routes:
   /hasty/: {to: "${ORIGIN}", timeouts: {idle: 500ms, send: 2500ms}}
 """
 MEGABYTE = 1 << 20
-SIZE = 20 * MEGABYTE
-# No two places in it look alike, so that nothing can be lost, doubled or moved unseen.
-BODY = os.urandom(MEGABYTE + 7) * 20
+# No two places in it look alike, so that nothing can be lost, doubled or moved unseen; and it is
+# more than the kernel's buffers between two ends may grow to (Linux: 32 MiB to read, 8 to send).
+BODY = os.urandom(MEGABYTE + 7) * 64
+SIZE = len(BODY)
 HEAD = f"Content-Length: {len(BODY)}"
 LATE = 1.5
 STALE = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstale"
@@ -40,7 +41,7 @@ def sending(stream, data):
 
 @pytest.fixture
 def answered(client, origin):
-    """The server's end of an exchange whose answer of 20 MB has begun with its first byte."""
+    """The server's end of an exchange whose answer of 64 MB has begun with its first byte."""
     client.send(get("/api/large"))
     far = origin.accept()
     far.request()
@@ -52,7 +53,7 @@ def answered(client, origin):
 
 @pytest.fixture
 def uploading(client, origin):
-    """The server's end of an exchange whose request of 20 MB has begun with its first bytes."""
+    """The server's end of an exchange whose request of 64 MB has begun with its first bytes."""
     client.send(request("POST", "/api/upload", HEAD) + BODY[:100_000])
     far = origin.accept()
     far.head()
