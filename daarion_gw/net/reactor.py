@@ -108,6 +108,12 @@ class Reactor(epollreactor.EPollReactor):
         else:
             super().removeWriter(writer)
 
+    def removeAll(self) -> list[Any]:
+        """Take everything out, and give it (IReactorFDSet); what is not read ends with the rest."""
+        unread = [self._selectables[fd] for fd in self._unread]
+        removed = super().removeAll()
+        return removed + [each for each in unread if each not in removed]
+
     def _watch(self, fd: int) -> None:
         self._poller.modify(fd, EPOLLRDHUP | (EPOLLOUT if fd in self._writes else 0))
 
