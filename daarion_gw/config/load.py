@@ -74,14 +74,15 @@ def _stands(path: Path) -> bool:
 
 def _read(path: str, cwd: Path, environment: Environment) -> Document:
     try:
-        text = (cwd / path).read_text("utf-8-sig")
+        return read_document((cwd / path).read_text("utf-8-sig"), path, environment)
     except OSError as error:
         why = error.strerror or type(error).__name__
+        problem = Problem(path, None, None, "", f"cannot be read: {why}")
     except UnicodeDecodeError as error:
-        why = f"byte {error.start} is not UTF-8"
-    else:
-        return read_document(text, path, environment)
-    problem = Problem(path, None, None, "", f"cannot be read: {why}")
+        before = error.object[: error.start].decode("utf-8")
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        found = f"found the byte 0x{error.object[error.start]:02x}, which is not UTF-8"
+        problem = Problem(path, line, column, "", found)
     return Document(path, broken={()}, problems=[problem])
 
 

@@ -95,7 +95,7 @@ def test_an_access_log_has_a_file_or_none(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (None, "g.yaml: cannot be read: No such file or directory"),
-        (b"routes:\n  /\xff/: x\n", "g.yaml: cannot be read: byte 11 is not UTF-8"),
+        (b"routes:\n  /\xff/: x\n", "g.yaml:2:4: found the byte 0xff, which is not UTF-8"),
         (b"[" * 2000, "g.yaml:1:1: not YAML: nested too deeply"),
         (
             b"a: &a [1,1,1,1,1,1,1,1,1,1]\n"
