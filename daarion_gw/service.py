@@ -16,7 +16,7 @@ from daarion_gw.admin.described import described, table
 from daarion_gw.config.defaults import protocol_for
 from daarion_gw.config.problems import ConfigurationError
 from daarion_gw.config.report import render_problems
-from daarion_gw.config.settings import Route, Server, Settings
+from daarion_gw.config.settings import Route, Server, Settings, Upstream
 from daarion_gw.front.factory import HTTP1Factory
 from daarion_gw.front.health import Health
 from daarion_gw.front.listeners import address_of, endpoint, open_port
@@ -28,6 +28,8 @@ from daarion_gw.net.sweep import Sweep
 from daarion_gw.net.transport import send_at_once
 from daarion_gw.observe.access_log import AccessLog
 from daarion_gw.observe.counters import Counters
+from daarion_gw.upstream.group import Group
+from daarion_gw.upstream.member import Member
 from daarion_gw.upstream.names import Names
 from daarion_gw.upstream.pool import Pool
 
@@ -87,7 +89,8 @@ class Gateway(Service):
         self._ports: list[tuple[str, Any]] = []
         self._instance = common.instance
         self._names = Names(reactor)
-        self._pools: dict[tuple[str, Server], Pool] = {}
+        # By upstream and by what a server's connections depend on.
+        self._members: dict[tuple[str, Server], Member] = {}
         self._sweep = Sweep(reactor)
         self._access_log = self._open_log(settings)
         root = self._build_root(settings)
@@ -110,10 +113,8 @@ class Gateway(Service):
         return AccessLog(log.format, log.file, report, self._turns)
 
     def _build_root(self, settings: Settings) -> Root:
-        def pools(upstream: str) -> list[Pool]:
-            return [self._pool(upstream, server) for server in settings.upstreams[upstream].servers]
-
-        root = build_root(settings, pools, self.counters, self._instance)
+        groups = {name: self._group(upstream) for name, upstream in settings.upstreams.items()}
+        root = build_root(settings, groups.__getitem__, self.counters, self._instance)
         health: Any = Health()
         root.putChild(b"healthz", health)
         if not any(route.host is None and route.path == "/" for route in settings.routes):
@@ -122,14 +123,18 @@ class Gateway(Service):
             self._mount(root)
         return root
 
-    def _pool(self, upstream: str, server: Server) -> Pool:
-        """The pool of a server: the same one over a reload, as long as nothing of it changes."""
-        pool = self._pools.get((upstream, server))
-        if pool is None:
+    def _group(self, upstream: Upstream) -> Group:
+        return Group(upstream, [self._member(upstream.name, each) for each in upstream.servers])
+
+    def _member(self, upstream: str, server: Server) -> Member:
+        """A server at run time: the same one over a reload, as long as its address is."""
+        key = upstream, _address(server)
+        member = self._members.get(key)
+        if member is None:
             counters = self.counters.server(upstream, server.label)
             pool = Pool(self.reactor, self._names, self._sweep, server, counters)
-            self._pools[upstream, server] = pool
-        return pool
+            member = self._members[key] = Member(server, pool)
+        return member
 
     def _start_page(self, settings: Settings) -> Any:
         rows = tuple(
@@ -205,8 +210,8 @@ class Gateway(Service):
     async def _stop(self) -> None:
         await self._drain()
         self._sweep.stop()
-        for pool in self._pools.values():
-            pool.close()
+        for member in self._members.values():
+            member.pool.close()
         for companion in self._companions:
             stopping = companion.stopService()
             if isinstance(stopping, Deferred):
@@ -221,8 +226,8 @@ class Gateway(Service):
     def _each_second(self) -> None:
         self._access_log.flush()
         now = self._sweep.now
-        for pool in self._pools.values():
-            pool.close_idle(now)
+        for member in self._members.values():
+            member.pool.close_idle(now)
 
     # reload
 
@@ -264,18 +269,23 @@ class Gateway(Service):
         if log is not self._access_log:
             self._access_log.close()
             self._access_log = log
-        self._forget_pools(settings)
+        self._settle_members(settings)
         if (new.listen, new.admin) != (old.listen, old.admin):
             self._warn("changed listeners take effect when the gateway is started anew")
 
-    def _forget_pools(self, settings: Settings) -> None:
+    def _settle_members(self, settings: Settings) -> None:
+        """Let the servers know what is said about them now, and let go of those that are gone."""
         wanted = {
-            (upstream.name, server)
+            (upstream.name, _address(server)): server
             for upstream in settings.upstreams.values()
             for server in upstream.servers
         }
-        for key in [key for key in self._pools if key not in wanted]:
-            self._pools.pop(key).close()
+        for key, member in list(self._members.items()):
+            server = wanted.get(key)
+            if server is None:
+                self._members.pop(key).pool.close()
+            else:
+                member.server = server
 
     # telling
 
@@ -288,7 +298,12 @@ class Gateway(Service):
 
     def idle(self, upstream: str, server: Server) -> int:
         """How many connections to a server are kept for the next request."""
-        return self._pool(upstream, server).idle
+        return self._member(upstream, server).pool.idle
+
+
+def _address(server: Server) -> Server:
+    """What a server's connections depend on, which its weight and the like are no part of."""
+    return server.model_copy(update={"weight": 1, "drain": False})
 
 
 def _link(route: Route) -> str | None:

@@ -117,6 +117,8 @@ class Document:
             return "a list"
         if value is None or value == "":
             return "nothing"
+        if path and path[-1] == "secret":
+            return "a secret"
         written = _presentable(self.values[path].written)
         return f'"{written}"' if isinstance(value, str) else written
 

@@ -140,14 +140,7 @@ def _overrides(
 
 def _settings(written: WrittenFile, overrides: dict[str, Server], path: str | None) -> Settings:
     general = written.gateway.defaults.options()
-    upstreams = {
-        name: Upstream(
-            name=name,
-            servers=tuple(item.server for item in upstream.servers),
-            health_check=upstream.health_check and upstream.health_check.settings(),
-        )
-        for name, upstream in written.upstreams.items()
-    }
+    upstreams = {name: upstream.settings(name) for name, upstream in written.upstreams.items()}
     gateway = written.gateway.gateway()
     if written.routes is None:
         table = defaults.upstreams(overrides)

@@ -1,33 +1,36 @@
 """The settings: what the operator wants, checked, complete and frozen.
 
 One tree, passed whole or by branch. It knows nothing of files, environment or YAML (``load``
-builds it), and nothing of Twisted. Durations are seconds, sizes are bytes.
-
-A setting that is written with a unit takes the written form too: ``Timeouts(connect="5s")``.
+builds it), and nothing of Twisted. Durations are seconds, sizes are bytes. What is said of an
+upstream's failures stands in `resilience`.
 """
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import ip_network
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import Field
 
-from daarion_gw.config import units
-
-Network = IPv4Network | IPv6Network
-Duration = Annotated[float, BeforeValidator(units.duration)]
-OptionalDuration = Annotated[float | None, BeforeValidator(units.optional_duration)]
-Size = Annotated[int, BeforeValidator(units.size)]
-OptionalSize = Annotated[int | None, BeforeValidator(units.optional_size)]
-Switch = Annotated[bool, BeforeValidator(units.switch)]
-
-
-class Model(BaseModel):
-    """What all settings share: they never change, and a name that is not theirs is a mistake."""
-
-    # An input may be a secret out of the environment: pydantic is never to repeat one.
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+from daarion_gw.config.model import (
+    Count,
+    Duration,
+    Model,
+    Network,
+    OptionalDuration,
+    OptionalSize,
+    Size,
+    Switch,
+)
+from daarion_gw.config.resilience import (
+    Balance,
+    Breaker,
+    Eject,
+    HealthCheck,
+    Retry,
+    Sticky,
+    UpstreamLimits,
+)
 
 
 class Server(Model):
@@ -36,6 +39,8 @@ class Server(Model):
     ``unix`` is the path of a socket, or None; with it ``host`` is ``localhost`` and ``port`` 0.
     ``path`` is ``""`` or ``"/base"``, without a slash at its end: it goes before the rest of the
     request's path. ``verify`` tells whether the certificate of an ``https`` server is verified.
+    ``weight``: its share of the exchanges, beside those of the others. ``drain``: it gets no new
+    exchanges but those of clients that are bound to it (`Sticky`).
     """
 
     scheme: Literal["http", "https"] = "http"
@@ -44,6 +49,8 @@ class Server(Model):
     unix: str | None = None
     path: str = ""
     verify: bool = True
+    weight: Count = 1
+    drain: bool = False
 
     @property
     def label(self) -> str:
@@ -61,19 +68,23 @@ class Server(Model):
         return f"{self.scheme}://{self.label}{self.path}"
 
 
-class HealthCheck(Model):
-    """A request that tells whether a server works: GET ``path`` every ``interval`` seconds."""
-
-    path: str
-    interval: Duration = 10.0
-
-
 class Upstream(Model):
-    """A service: its name and the servers that do the same work."""
+    """A service: its name, the servers that do the same work, and what holds when they fail.
+
+    ``sticky``, ``health_check``, ``eject``, ``breaker``: None = off. ``wait_for``: seconds that a
+    request is held while no server of it can be reached, 0 = none.
+    """
 
     name: str
     servers: tuple[Server, ...]
+    balance: Balance = Balance()
+    sticky: Sticky | None = None
     health_check: HealthCheck | None = None
+    eject: Eject | None = Eject()
+    breaker: Breaker | None = None
+    limits: UpstreamLimits = UpstreamLimits()
+    retry: Retry = Retry()
+    wait_for: Duration = 0.0
 
 
 class Timeouts(Model):
@@ -176,7 +187,7 @@ class Settings(Model):
 
     gateway: Gateway = Gateway()
     routes: tuple[Route, ...] = ()
-    upstreams: dict[str, Upstream] = {}
+    upstreams: dict[str, Upstream] = Field(default_factory=dict)
     source: str | None = None
 
     def upstream_of(self, route: Route) -> Upstream:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network
-from typing import Annotated, Any, cast
+from typing import Annotated, cast
 
 from pydantic import (
-    AfterValidator,
     BeforeValidator,
     Field,
     ValidatorFunctionWrapHandler,
@@ -19,41 +18,36 @@ from pydantic import (
     model_validator,
 )
 
-from daarion_gw.config import addresses, units
+from daarion_gw.config import addresses
+from daarion_gw.config.model import Duration, Model
 from daarion_gw.config.problems import UnfitError
+from daarion_gw.config.resilience import UpstreamLimits
 from daarion_gw.config.route_keys import check_path
 from daarion_gw.config.settings import (
     AccessLog,
-    Duration,
     Gateway,
-    HealthCheck,
-    Model,
     RouteOptions,
     Server,
-    Switch,
     Timeouts,
     WebSocketOptions,
 )
+from daarion_gw.config.upstream_shape import (
+    WrittenBreaker,
+    WrittenEject,
+    WrittenHealthCheck,
+    WrittenRetry,
+    WrittenServer,
+    WrittenServers,
+    WrittenSticky,
+    WrittenUpstream,
+    one_or_more,
+    some,
+)
 
 ENDPOINT = "a Twisted endpoint string such as tcp:8080"
-INTERVAL = "an interval such as 10s"
 BELOW = "a path below the route such as admin/ or -/quit"
-SERVERS = "a URL or a list of URLs"
 ORIGINS = 'an origin such as https://app.example.com, same or "*", a list of them, or off'
 TARGET = "a URL, a list of URLs, or the name of an upstream"
-
-
-def _one_or_more(expected: str) -> BeforeValidator:
-    """A single text or mapping stands for a list of it alone."""
-
-    def check(value: object) -> object:
-        if isinstance(value, str | Mapping):
-            return (value,)
-        if isinstance(value, list):
-            return value
-        raise UnfitError(expected)
-
-    return BeforeValidator(check)
 
 
 def _listen(value: object) -> object:
@@ -74,35 +68,10 @@ def _endpoint_or_off(value: object) -> str | None:
     return _endpoint(value)
 
 
-def _some(expected: str) -> AfterValidator:
-    def check(value: tuple[Any, ...]) -> tuple[Any, ...]:
-        if not value:
-            raise UnfitError(expected, reason="the list is empty")
-        return value
-
-    return AfterValidator(check)
-
-
-def _one_kind(servers: tuple[WrittenServer, ...]) -> tuple[WrittenServer, ...]:
-    if len({item.server.scheme for item in servers}) > 1:
-        raise UnfitError(
-            "servers that all speak TLS (https, wss) or all do not",
-            reason="the schemes are mixed",
-        )
-    return servers
-
-
 def _log(value: object) -> object:
     if value is False:
         return {"format": "off"}
     return {"format": value} if isinstance(value, str) else value
-
-
-def _interval(value: object) -> float:
-    seconds = units.duration(value)
-    if not seconds:
-        raise UnfitError(INTERVAL, reason="it would probe without end")
-    return seconds
 
 
 def _below(value: object) -> str:
@@ -112,12 +81,6 @@ def _below(value: object) -> str:
         raise UnfitError(BELOW)
     check_path(f"/{path}", f"/{path}")
     return path
-
-
-def _request_path(value: object) -> str:
-    if not isinstance(value, str) or not value.startswith("/") or set(value) & set(" #\r\n\t"):
-        raise UnfitError("a path such as /health")
-    return value
 
 
 def _target(value: object, servers: ValidatorFunctionWrapHandler) -> object:
@@ -131,61 +94,13 @@ def _target(value: object, servers: ValidatorFunctionWrapHandler) -> object:
     return servers(value)
 
 
-class WrittenServer(Model):
-    """One server: its URL, or a mapping that says more about it."""
-
-    url: Annotated[Server, BeforeValidator(addresses.server)]
-    verify: Switch = True
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short(cls, value: object) -> object:
-        return value if isinstance(value, Mapping) else {"url": value}
-
-    @property
-    def server(self) -> Server:
-        """The server with everything that is said about it."""
-        return self.url.model_copy(update={"verify": self.verify})
-
-
-WrittenServers = Annotated[
-    tuple[WrittenServer, ...],
-    _one_or_more(SERVERS),
-    _some("at least one server"),
-    AfterValidator(_one_kind),
-]
-
-
-class WrittenHealthCheck(HealthCheck):
-    """``health_check:`` of an upstream."""
-
-    path: Annotated[str, BeforeValidator(_request_path)]
-    interval: Annotated[float, BeforeValidator(_interval)] = 10.0
-
-    def settings(self) -> HealthCheck:
-        """The same, as settings."""
-        return HealthCheck(path=self.path, interval=self.interval)
-
-
-class WrittenUpstream(Model):
-    """An entry of ``upstreams:``; a URL or a list of URLs stands for its servers."""
-
-    servers: WrittenServers
-    health_check: WrittenHealthCheck | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short(cls, value: object) -> object:
-        return value if isinstance(value, Mapping) else {"servers": value}
-
-
 class WrittenWebSocket(WebSocketOptions):
     """``websocket:`` of a route."""
 
     origins: (
         Annotated[
             tuple[Annotated[str, BeforeValidator(addresses.origin)], ...],
-            _one_or_more(ORIGINS),
+            one_or_more(ORIGINS),
         ]
         | None
     ) = None
@@ -203,7 +118,7 @@ class WrittenOptions(RouteOptions):
 
     websocket: WrittenWebSocket = WrittenWebSocket()
     deny: Annotated[
-        tuple[Annotated[str, BeforeValidator(_below)], ...], _one_or_more(f"{BELOW}, or a list")
+        tuple[Annotated[str, BeforeValidator(_below)], ...], one_or_more(f"{BELOW}, or a list")
     ] = ()
 
     def options(self) -> RouteOptions:
@@ -238,11 +153,11 @@ class WrittenGateway(Gateway):
     listen: Annotated[
         tuple[Annotated[str, BeforeValidator(_endpoint)], ...],
         BeforeValidator(_listen),
-        _some("at least one endpoint string"),
+        some("at least one endpoint string"),
     ] = Gateway().listen
     trusted_proxies: Annotated[
         tuple[Annotated[IPv4Network | IPv6Network, BeforeValidator(addresses.network)], ...],
-        _one_or_more(f"{addresses.NETWORK}, or a list"),
+        one_or_more(f"{addresses.NETWORK}, or a list"),
     ] = Gateway().trusted_proxies
     access_log: Annotated[AccessLog, BeforeValidator(_log)] = AccessLog()
     admin: Annotated[str | None, BeforeValidator(_endpoint_or_off)] = Gateway().admin
@@ -281,7 +196,13 @@ def model_at(path: tuple[str | int, ...]) -> type[Model] | None:
         "websocket": WrittenWebSocket,
         "access_log": AccessLog,
         "health_check": WrittenHealthCheck,
+        "sticky": WrittenSticky,
+        "eject": WrittenEject,
+        "breaker": WrittenBreaker,
+        "retry": WrittenRetry,
     }
+    if path[0] == "upstreams":
+        named["limits"] = UpstreamLimits
     return named.get(path[-1])
 
 

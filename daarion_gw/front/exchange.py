@@ -13,8 +13,10 @@ from daarion_gw.errors import Fault
 from daarion_gw.net.splice import Splice
 from daarion_gw.net.sweep import NEVER
 from daarion_gw.upstream.connection import UpstreamConnection
+from daarion_gw.upstream.member import Member
 from daarion_gw.upstream.pool import Attempt, Pool
 from daarion_gw.wire.answer import AnswerHead, Has
+from daarion_gw.wire.client import origin_of
 from daarion_gw.wire.faults import WireError
 from daarion_gw.wire.passage import Passage, answer_block, forwarding, request_bytes, trailers_for
 from daarion_gw.wire.request import RequestHead
@@ -53,9 +55,10 @@ class Exchange:
     the gateway answered in the server's stead, or broke off.
     """
 
-    __slots__ = ("_attempt", "_received", "_splice", "_started", "_tries", "_turn", "detail",
-                 "far", "fault", "forwarded", "head", "near", "passage", "phase", "pool", "proxy",
-                 "reception", "request_id", "sent", "status", "upgrade", "upload")  # fmt: skip
+    __slots__ = ("_attempt", "_received", "_splice", "_started", "_tried", "detail", "far",
+                 "fault", "forwarded", "head", "member", "near", "passage", "phase", "pool",
+                 "proxy", "reception", "request_id", "sent", "status", "upgrade",
+                 "upload")  # fmt: skip
 
     def __init__(
         self,
@@ -82,8 +85,7 @@ class Exchange:
         self._splice: Splice | None = None
         self._received = 0
         self._attempt: Attempt | None = None
-        self._turn = proxy.next_turn()
-        self._tries = 0
+        self._tried: tuple[Member, ...] = ()
         self._started = time.perf_counter()
         counters = proxy.counters
         counters.requests += 1
@@ -93,19 +95,26 @@ class Exchange:
 
     def begin(self) -> None:
         """Find a connection and send the request's head."""
-        self._choose()
+        proxy = self.proxy
+        member = proxy.group.pick(self, self._tried)
+        assert member is not None
+        self._choose(member)
         connection = self.pool.take(careful=not self.head.is_idempotent)
         if connection is not None:
             self._send_on(connection)
         else:
             self._connect()
 
-    def _choose(self) -> None:
-        self.pool: Pool
-        self.passage: Passage
-        # The ways are tried in turn from the first one on, whatever others take meanwhile.
-        self.pool, self.passage = self.proxy.choose(self._turn + self._tries)
+    def _choose(self, member: Member) -> None:
+        self.member: Member = member
+        self.pool: Pool = member.pool
+        self.passage: Passage = self.proxy.ways[member]
         self.forwarded = forwarding(self.head, self.near.peer, self.passage)
+
+    @property
+    def client(self) -> bytes:
+        """The client's address, found through trusted proxies."""
+        return origin_of(self.near.peer, self.head.fields.identity, self.head.host).client
 
     def _connect(self) -> None:
         self.phase = _CONNECTING
@@ -125,11 +134,12 @@ class Exchange:
 
     def far_failed(self, fault: Fault, detail: str) -> None:
         self._attempt = None
-        self._tries += 1
-        if self._tries == len(self.proxy.ways):
+        self._tried += (self.member,)
+        member = self.proxy.group.pick(self, self._tried)
+        if member is None:
             self.refuse(fault, detail)
             return
-        self._choose()
+        self._choose(member)
         connection = self.pool.take(careful=not self.head.is_idempotent)
         if connection is not None:
             self.far_connected(connection)

@@ -5,17 +5,17 @@ whatever else is put there with ``putChild`` is served beside them. `Root.find` 
 the very bytes that will be forwarded.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from enum import Enum, auto
-from itertools import count
 
 from twisted.web.resource import Resource
 
-from daarion_gw.config.settings import Route, Settings, Timeouts
+from daarion_gw.config.settings import Route, Server, Settings, Timeouts
 from daarion_gw.config.table import RouteTable
 from daarion_gw.errors import Fault
 from daarion_gw.observe.counters import Counters, RouteCounters
-from daarion_gw.upstream.pool import Pool
+from daarion_gw.upstream.group import Group
+from daarion_gw.upstream.member import Member
 from daarion_gw.wire.passage import Passage
 from daarion_gw.wire.target import climbs, folded, is_plain, normal, path_of, readings
 
@@ -36,38 +36,29 @@ class Miss(Enum):
 class ProxyResource(Resource):
     """A route: where its requests go, what may pass, and what was counted.
 
-    ways: the servers in turn, each with how messages are changed on the way to it.
+    group: the servers. ways: how messages are changed on the way to each of them.
     """
 
     isLeaf = True
 
     def __init__(
-        self, route: Route, ways: Sequence[tuple[Pool, Passage]], counters: RouteCounters
+        self, route: Route, group: Group, ways: dict[Member, Passage], counters: RouteCounters
     ) -> None:
         super().__init__()
         self.route = route
-        self.ways = tuple(ways)
+        self.group = group
+        self.ways = ways
         self.counters = counters
         # Not so the route for everything: beside it the gateway's own pages have their place.
         self.is_specific = route.host is not None or route.path != "/"
         self.max_body = route.max_body
         self.timeouts: Timeouts = route.timeouts
-        self._turn = count()
         self._prefix = route.path.rstrip("/").encode("ascii")
         self._denied = tuple(
             folded(self._prefix + b"/" + deny.encode("ascii")) for deny in route.deny
         )
         # Whether the server's paths begin elsewhere than ours: then nothing may climb there.
-        self._is_moved = any(way.prefix or way.base for _, way in self.ways)
-
-    def next_turn(self) -> int:
-        """Where a new exchange begins among the ways."""
-        return next(self._turn) if len(self.ways) > 1 else 0
-
-    def choose(self, turn: int) -> tuple[Pool, Passage]:
-        """The server whose turn it is, and the way to it."""
-        ways = self.ways
-        return ways[turn % len(ways)]
+        self._is_moved = any(way.prefix or way.base for way in ways.values())
 
     def objection(self, path: bytes) -> tuple[Fault, str] | None:
         """Why ``path`` must not go to the route's servers, if it must not."""
@@ -147,19 +138,20 @@ class Root(Resource):
 
 
 def build_root(
-    settings: Settings, pools: Callable[[str], Sequence[Pool]], counters: Counters, instance: bytes
+    settings: Settings, group_of: Callable[[str], Group], counters: Counters, instance: bytes
 ) -> Root:
-    """The tree for ``settings``. pools: the pools of an upstream, by its name."""
+    """The tree for ``settings``. group_of: an upstream's servers, by its name."""
     root = Root()
     for route in settings.routes:
-        ways = [(pool, passage(route, pool, instance)) for pool in pools(route.upstream)]
-        root.add_route(ProxyResource(route, ways, counters.route(route.key, route.upstream)))
+        group = group_of(route.upstream)
+        ways = {member: passage(route, member.server, instance) for member in group.members}
+        counted = counters.route(route.key, route.upstream)
+        root.add_route(ProxyResource(route, group, ways, counted))
     return root
 
 
-def passage(route: Route, pool: Pool, instance: bytes) -> Passage:
-    """How the messages of ``route`` are changed on the way to ``pool``'s server."""
-    server = pool.server
+def passage(route: Route, server: Server, instance: bytes) -> Passage:
+    """How the messages of ``route`` are changed on the way to ``server``."""
     strips = route.strip_prefix and route.path != "/"
     return Passage(
         prefix=route.path.encode("ascii") if strips else b"",

@@ -8,9 +8,17 @@ from pydantic import ValidationError
 
 from daarion_gw.config.defaults import default_settings, variable
 from daarion_gw.config.load import ConfigurationError, find_file, load
+from daarion_gw.config.resilience import (
+    Balance,
+    Breaker,
+    Eject,
+    HealthCheck,
+    Retry,
+    Sticky,
+    UpstreamLimits,
+)
 from daarion_gw.config.settings import (
     AccessLog,
-    HealthCheck,
     Server,
     Settings,
     Timeouts,
@@ -350,3 +358,56 @@ def test_settings_never_change_and_take_no_other_names() -> None:
         Timeouts(connect="hunter2")  # type: ignore[arg-type]
     assert "hunter2" not in str(refusal.value)
     assert Timeouts(connect="5s").connect == 5  # type: ignore[arg-type]
+
+
+def test_every_key_of_an_upstream(loaded) -> None:
+    api = loaded("""
+        routes:
+          /api/: api
+        upstreams:
+          api:
+            servers:
+              - {url: "http://a:1", weight: 3}
+              - {url: "http://b:1", drain: on}
+            balance: {hash: "header X-User"}
+            sticky: {cookie: seat, max_age: 1d, secret: sixteen characters}
+            health_check: {path: /h, statuses: [200-299, 304], body: ok, rise: 1, host: App.example}
+            eject: {failures: off, ratio: 30%}
+            breaker: on
+            limits: {in_flight: 10, waiting: 20, wait: 5s}
+            retry: {tries: 2, statuses: 503, budget: 0.1, delay: off}
+            wait_for: 10s
+        """).upstreams["api"]
+    assert [(server.weight, server.drain) for server in api.servers] == [(3, False), (1, True)]
+    assert api.balance == Balance(policy="hash", source="header", name="x-user")
+    assert api.sticky == Sticky(cookie="seat", max_age=86400, secret="sixteen characters")
+    assert api.health_check == HealthCheck(
+        path="/h", statuses=((200, 299), (304, 304)), body="ok", rise=1, host="app.example"
+    )
+    assert api.eject == Eject(failures=0, ratio=0.3)
+    assert api.breaker == Breaker()
+    assert api.limits == UpstreamLimits(in_flight=10, waiting=20, wait=5)
+    assert api.retry == Retry(tries=2, statuses=(503,), budget=0.1, delay=0)
+    assert api.wait_for == 10
+
+
+def test_what_an_upstream_is_without_a_word(loaded) -> None:
+    text = """
+        routes:
+          /api/: api
+        upstreams:
+          api: {servers: "http://a:1", eject: off, retry: off, sticky: off, breaker: off}
+          plain: http://b:1
+        """
+    upstreams = loaded(text).upstreams
+    assert (upstreams["api"].eject, upstreams["api"].retry) == (None, Retry(tries=0))
+    assert upstreams["plain"] == Upstream(name="plain", servers=(Server(host="b", port=1),))
+    assert (upstreams["plain"].sticky, upstreams["plain"].breaker) == (None, None)
+
+
+def test_a_secret_of_the_file_is_in_no_repr(loaded) -> None:
+    settings = loaded("""
+        routes: {/api/: api}
+        upstreams: {api: {servers: "http://a:1", sticky: {secret: sixteen characters}}}
+        """)
+    assert "sixteen" not in repr(settings)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daarion_gw.config import units
 from daarion_gw.config.problems import UnfitError
 from daarion_gw.config.units import (
     duration,
@@ -162,3 +163,29 @@ def test_switches_are_true_and_false_and_on_and_off() -> None:
     for value in ("yes", "no", "1", 1, 0, None, ""):
         with pytest.raises(UnfitError):
             switch(value)
+
+
+@pytest.mark.parametrize(
+    ("written", "share"),
+    [("20%", 0.2), ("12.5 %", 0.125), (0.2, 0.2), ("0.2", 0.2), (1, 1), (0, 0), ("off", 0)],
+)
+def test_a_share(written: object, share: float) -> None:
+    assert units.share(written) == share
+
+
+@pytest.mark.parametrize("written", ["101%", -0.1, 1.1, True, "half", "2", None, "%", []])
+def test_no_share(written: object) -> None:
+    with pytest.raises(UnfitError):
+        units.share(written)
+
+
+@pytest.mark.parametrize(("written", "count"), [(3, 3), ("12", 12), (0, 0), ("off", 0), (False, 0)])
+def test_a_count(written: object, count: int) -> None:
+    assert units.count(written) == count
+    assert units.optional_count(written) == (count or None)
+
+
+@pytest.mark.parametrize("written", [-1, 1.5, True, "three", "-1", None, 10**10, "9" * 30, "٣"])
+def test_no_count(written: object) -> None:
+    with pytest.raises(UnfitError):
+        units.count(written)

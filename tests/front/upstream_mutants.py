@@ -7,6 +7,7 @@ from tests.wire.mutants import Mutant
 EXCHANGE: Final = "daarion_gw/front/exchange.py"
 UPLOAD: Final = "daarion_gw/front/upload.py"
 CONNECTION: Final = "daarion_gw/upstream/connection.py"
+GROUP: Final = "daarion_gw/upstream/group.py"
 POOL: Final = "daarion_gw/upstream/pool.py"
 NAMES: Final = "daarion_gw/upstream/names.py"
 SECURITY: Final = "daarion_gw/upstream/security.py"
@@ -35,13 +36,12 @@ MUTANTS: Final = (
     Mutant("retry", POOL, "if not (careful or self._asks_always) or not has_ended(", "if True or (",
            "tests/upstream/test_pool.py::"
            "test_bytes_that_nobody_asked_for_are_noticed_where_it_matters[True]"),
-    Mutant("servers", EXCHANGE, "self._turn = proxy.next_turn()", "self._turn = 0",
+    Mutant("servers", GROUP, "turn = next(self._turn) if not tried", "turn = 0 if not tried",
            _CONNECTIONS + "several_servers_take_turns"),
-    Mutant("servers", EXCHANGE, "if self._tries == len(self.proxy.ways):", "if True:",
+    Mutant("servers", EXCHANGE, "if member is None:", "if True:",
            _CONNECTIONS + "the_next_one_is_tried_when_one_refuses"),
-    Mutant("servers", EXCHANGE, "self.proxy.choose(self._turn + self._tries)",
-           "self.proxy.choose(self.proxy.next_turn() // 2)",
-           _CONNECTIONS + "also_when_many_ask_at_the_same_time"),
+    Mutant("servers", GROUP, "else self.members.index(next(iter(tried))) + 1",
+           "else next(self._turn) // 2", _CONNECTIONS + "also_when_many_ask_at_the_same_time"),
     Mutant("idle bytes", CONNECTION,
            "            self.pool.forget(self)\n            self.abort()\n",
            "", _CONNECTIONS + "bytes_on_an_idle_connection_end_it[x]"),
