@@ -74,7 +74,8 @@ autobahn-full: $(VENV)/.test  ## the Autobahn testsuite with all its cases, in b
 	AUTOBAHN_FULL=1 $(BIN)/python -m pytest tests/real/test_autobahn.py
 
 mutants: $(VENV)/.test  ## take every rule out once and see its test fail
-	$(BIN)/python -m pytest -m slow tests/wire tests/front
+	$(BIN)/python -m pytest -m slow tests/wire
+	$(BIN)/python -m tests.front.mutants
 
 wheel: $(VENV)/.run  ## build dist/daarion_gw-….whl
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .

@@ -12,7 +12,7 @@ from typing import Any
 from twisted.internet import main, tcp, unix
 
 # One recv may bring this many bytes; also what Twisted lets pile up before it pauses a producer.
-READ_SIZE = 64 * 1024
+READ_SIZE = 64 * 1024 + 256
 
 
 class SendsAtOnce:

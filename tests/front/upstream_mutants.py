@@ -15,11 +15,23 @@ TRANSPORT: Final = "daarion_gw/net/transport.py"
 SPLICE: Final = "daarion_gw/net/splice.py"
 SHORTCUT: Final = "daarion_gw/front/shortcut.py"
 SWEEP: Final = "daarion_gw/net/sweep.py"
+REACTOR: Final = "daarion_gw/net/reactor.py"
+_TURNS: Final = "tests/net/test_reactor.py::test_"
 _CONNECTIONS: Final = "tests/upstream/test_connections.py::test_"
 _LARGE: Final = "tests/front/test_large_bodies.py::test_"
 _ANSWERS: Final = "tests/front/test_answers.py::test_"
 
 MUTANTS: Final = (
+    Mutant("poll loop", REACTOR, "if timeout <= 0:", "if False:",
+           _TURNS + "a_timer_is_not_kept_waiting_by_readers"),
+    Mutant("poll loop", REACTOR, "or self._newTimedCalls or", "or",
+           _TURNS + "what_is_to_be_called_in_the_next_turn_is_called_before_the_next_poll"),
+    Mutant("poll loop", REACTOR, "if self.threadCallQueue or", "if",
+           _TURNS + "a_call_from_a_thread_is_not_kept_waiting_by_readers"),
+    Mutant("poll loop", REACTOR, " or self._justStopped:", ":",
+           _TURNS + "it_does_not_poll_again_when_it_was_told_to_stop"),
+    Mutant("poll loop", REACTOR, "while self._poll_once(timeout):", "if self._poll_once(timeout):",
+           _TURNS + "it_polls_again_while_nothing_else_is_to_be_done"),
     Mutant("retry", EXCHANGE, "return self.head.is_idempotent and (", "return (",
            _CONNECTIONS + "nor_what_has_no_body"),
     Mutant("retry", EXCHANGE, "elif silent and far.used and self._can_repeat:",

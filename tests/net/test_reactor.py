@@ -1,6 +1,7 @@
 """The poll loop by itself: what is told to a transport, and when."""
 
 import socket
+import threading
 import time
 
 import pytest
@@ -195,3 +196,91 @@ def test_the_end_of_all_reaches_one_that_is_not_read(loop, writes):
         heard.transport.write(b"x" * 16 * 1024 * 1024)
     loop.reactor.disconnectAll()
     assert heard.ended == "ConnectionLost"
+
+
+class InVain(BaseException):
+    """Nothing in the loop takes this for a mistake of a protocol's."""
+
+
+class Endless:
+    """A reader with always something to read, until it has waited for too long in vain."""
+
+    reads_plainly = True
+
+    def __init__(self, reactor, in_turn=lambda: None):
+        self.reactor = reactor
+        self.reads = 0
+        self.in_turn = in_turn
+        self.patience = time.monotonic() + PATIENCE
+        self.ours, self._theirs = socket.socketpair()
+        self._theirs.sendall(b"never read")
+        reactor.addReader(self)
+
+    def fileno(self):
+        return self.ours.fileno()
+
+    def doRead(self):
+        self.reads += 1
+        self.in_turn()
+        if time.monotonic() > self.patience:
+            self.end()
+            raise InVain("nothing but reading was done")
+
+    def logPrefix(self):
+        return "endless"
+
+    def end(self):
+        if self.ours.fileno() >= 0:
+            self.reactor.removeReader(self)
+            self.ours.close()
+            self._theirs.close()
+
+
+@pytest.fixture
+def endless(loop):
+    reader = Endless(loop.reactor)
+    # It polls again by itself only while it runs.
+    loop.reactor.running = True
+    yield reader
+    loop.reactor.running = False
+    reader.end()
+
+
+def test_it_polls_again_while_nothing_else_is_to_be_done(loop, endless):
+    loop.reactor.callLater(0.2, endless.end)
+    loop.turn()
+    assert endless.reads > 10
+
+
+def test_a_timer_is_not_kept_waiting_by_readers(loop, endless):
+    loop.reactor.callLater(0.05, endless.end)
+    loop.until(lambda: endless.ours.fileno() < 0)
+
+
+def test_what_is_to_be_called_in_the_next_turn_is_called_before_the_next_poll(loop, endless):
+    reads = []
+
+    def called():
+        reads.append(endless.reads)
+        endless.end()
+
+    endless.in_turn = lambda: loop.reactor.callLater(0, called)
+    loop.until(lambda: reads)
+    assert reads == [1]
+
+
+def test_a_call_from_a_thread_is_not_kept_waiting_by_readers(loop, endless):
+    thread = threading.Timer(0.05, loop.reactor.callFromThread, (endless.end,))
+    thread.start()
+    loop.until(lambda: endless.ours.fileno() < 0)
+    thread.join()
+
+
+def test_it_does_not_poll_again_when_it_was_told_to_stop(loop, endless):
+    def stop():
+        loop.reactor._justStopped = True
+
+    endless.in_turn = stop
+    loop.reactor.doIteration(0.01)
+    loop.reactor._justStopped = False
+    assert endless.reads == 1
