@@ -33,6 +33,9 @@ class HeadBuffer:
         if end + 4 > self._limits.head:
             self._check_first_line()
             raise WireError(Fault.FIELDS_TOO_LARGE, f"a head of {end + 4} bytes")
+        if end > self._limits.request_line:
+            # As where it comes in pieces: how TCP cuts a message must not decide about it.
+            self._check_first_line()
         self._looked_at = 0
         self.data = data[end + 4 :]
         return data[: end + 2]

@@ -7,6 +7,13 @@ from tests.wire.mutants import Mutant
 
 MUTANTS: Final = (
     Mutant(
+        "size",
+        BUFFER,
+        "        if end > self._limits.request_line:",
+        "        if False:",
+        test("limits.py::test_a_status_line_is_judged_alike_whole_and_in_pieces[line of 33]"),
+    ),
+    Mutant(
         "informational",
         ANSWERS,
         "        if answer.status < 200:\n            return self._informational(answer)\n",

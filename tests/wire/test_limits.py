@@ -9,7 +9,13 @@ from daarion_gw.wire.limits import DEFAULT, Limits
 from daarion_gw.wire.request_receiver import RequestReceiver
 from tests.wire.answer_samples import ok
 from tests.wire.sample import CHUNKED, get, head, post
-from tests.wire.transcript import AnswerTranscript, RequestTranscript, byte_by_byte, read_requests
+from tests.wire.transcript import (
+    AnswerTranscript,
+    RequestTranscript,
+    byte_by_byte,
+    read_answer,
+    read_requests,
+)
 
 SMALL = Limits(request_line=32, head=128, fields=4, chunk_extension=4)
 
@@ -58,6 +64,21 @@ def test_size_to_the_byte(name: str):
         assert sink.fault is fault
         if fault is None:
             assert len(sink.heads()) == 1
+
+
+ANSWERS = {
+    "line of 32": (ok(b"A: b").replace(b"OK", b"O" * 19), True),
+    "line of 33": (ok(b"A: b").replace(b"OK", b"O" * 20), False),
+}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_a_status_line_is_judged_alike_whole_and_in_pieces(name: str):
+    raw, passes = ANSWERS[name]
+    assert len(raw.partition(b"\r\n")[0]) == int(name.split()[-1])
+    for pieces in ([raw], byte_by_byte(raw), [raw[:-1], raw[-1:]]):
+        sink, _ = read_answer(pieces, limits=SMALL)
+        assert [event[0] for event in sink.events] == (["head"] if passes else ["broken"])
 
 
 class Counted(bytes):
