@@ -6,11 +6,12 @@
 
 VENV ?= .venv
 PORT ?= 8080
+SECONDS ?= 600
 BIN := $(VENV)/bin
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast servers lint types format bench bench-peers bench-quick autobahn-full mutants wheel clean
+.PHONY: help run test test-fast servers lint types format bench bench-peers bench-quick autobahn-full mutants fuzz wheel clean
 
 help:  ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -76,6 +77,9 @@ autobahn-full: $(VENV)/.test  ## the Autobahn testsuite with all its cases, in b
 mutants: $(VENV)/.test  ## take every rule out once and see its test fail
 	$(BIN)/python -m pytest -m slow tests/wire
 	$(BIN)/python -m tests.front.mutants
+
+fuzz: $(VENV)/.test  ## fuzz the wire, SECONDS=600 for each way into it; what is found is told in hex
+	FUZZ_SECONDS=$(SECONDS) $(BIN)/python -m pytest -m slow tests/fuzz
 
 wheel: $(VENV)/.run  ## build dist/daarion_gw-….whl
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .

@@ -26,6 +26,7 @@ LISTS: Final = (
     "tests.wire.answer_mutants",
     "tests.wire.websocket_mutants",
     "tests.wire.http2_mutants",
+    "tests.fuzz.fuzz_mutants",
 )
 COPIED: Final = ("daarion_gw", "tests", "pyproject.toml")
 
