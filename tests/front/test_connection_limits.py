@@ -114,6 +114,13 @@ def test_when_one_goes_another_may_come(started):
     assert gateway.connect().ask(get("/healthz")).status == 200
 
 
+def still_listens(client: Client) -> bool:
+    """Whether what is sent to the other end is taken, and does not bring a reset."""
+    client.send(b"x")
+    client.send(b"x")
+    return client.ending != "reset"
+
+
 def test_one_that_is_still_sending_sees_why(started):
     gateway = started(IN_ALL)
     gateway.full(3)
@@ -123,6 +130,19 @@ def test_one_that_is_still_sending_sees_why(started):
         sender.start()
         assert client.answer().status == 503
         sender.join()
+        assert still_listens(client)
+
+
+def test_one_that_is_still_sending_sees_why_after_many_others(started):
+    gateway = started(IN_ALL)
+    gateway.full(3)
+    for _ in range(LINGERING_AT_MOST + 5):
+        client = gateway.connect()
+        assert is_turned_away(client)
+        client.close()
+    client = gateway.connect()
+    assert client.answer().status == 503
+    assert still_listens(client)
 
 
 def test_those_who_stay_are_not_waited_for_and_few_at_a_time(started):

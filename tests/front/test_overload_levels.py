@@ -18,8 +18,9 @@ gateway: {access_log: off, overload: {SIGNALS}}
 routes: {/api/: "${ORIGIN}"}
 """
 MEBIBYTE = 1 << 20
-# From the end of what was too much until all is as before (seconds).
-RECOVERED = 5.0
+# From the end of what was too much until all is as before: five seconds, and one for a machine
+# that runs other things too.
+RECOVERED = 6.0
 
 
 class Overloaded(AdminPages, GatewayProcess):
@@ -76,10 +77,10 @@ def two_streams(gateway, certificate) -> HTTP2Client:
 
 
 def test_first_connections_are_not_kept_alive(started, certificate):
-    gateway = started("lag: 600ms")
+    gateway = started("lag: 800ms")
     client, modern = gateway.connect(), two_streams(gateway, certificate)
     assert modern.get("/healthz").status == 200
-    got = client.ask(get("/busy?1.0"))
+    got = client.ask(get("/busy?1.2"))
     assert got.value(b"connection") is None
     gateway.says("overload: connections are not kept alive: the loop is ")
     modern.hear_until(lambda: modern.goaway is not None)
@@ -120,12 +121,12 @@ def test_then_new_requests_are_refused(started, origin, certificate):
 
 
 def test_then_connections_are_not_accepted(started):
-    gateway = started("lag: 100ms")
-    gateway.connect().ask(get("/busy?0.8"))
+    gateway = started("lag: 300ms")
+    gateway.connect().ask(get("/busy?1.8"))
     gateway.says("overload: no connections are accepted: the loop is ")
     client = gateway.connect()
     client.send(get("/healthz"))
-    assert client.says_nothing(2.5), "which is three turns of the loop"
+    assert client.says_nothing(4), "which is two turns of the loop"
     recovers(gateway)
     assert client.answer().status == 200
 
