@@ -96,6 +96,9 @@ class Admission:
 
     def leave(self, peer: Peer) -> None:
         """A client has gone."""
+        if peer.trusted:
+            # It was not counted; others may be there under the same address (UNIX sockets).
+            return
         left = self._clients.get(peer.address, 0) - 1
         if left > 0:
             self._clients[peer.address] = left
