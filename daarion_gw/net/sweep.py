@@ -93,7 +93,6 @@ class Sweep:
 
     def excuse(self) -> None:
         """What has just taken long is no sign of too much to do: lateness counts from here on."""
-        self._lateness = self._lag = 0.0
         self._due = max(self._due, self._seconds())
 
     def _guarded(self, call: Callable[..., None], *arguments: Any) -> None:

@@ -264,10 +264,14 @@ def test_a_reload_counts_those_who_are_there(started):
     gateway.reload()
     assert is_turned_away(gateway.connect())
     assert gateway.open == 3, "nobody is sent away for having been there before"
-    gateway.file.write_text(CONFIG.replace("LIMITS", "connections: 4"))
-    gateway.reload()
-    assert gateway.connect().ask(get("/healthz")).status == 200
-    assert is_turned_away(gateway.connect())
+    for limits in ("per_client: 4", "connections: 4"):
+        gateway.file.write_text(CONFIG.replace("LIMITS", limits))
+        gateway.reload()
+        client = gateway.connect()
+        assert client.ask(get("/healthz")).status == 200
+        assert is_turned_away(gateway.connect())
+        client.close()
+        until(lambda: gateway.open == 3)
 
 
 def test_who_is_made_a_trusted_proxy_has_no_limit_from_then_on(started):

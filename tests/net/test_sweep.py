@@ -135,6 +135,8 @@ def test_a_loop_that_keeps_up_is_not_late():
 def test_a_loop_that_does_not_keep_up_is_late():
     for length in (0.5, 0.6, 1.0, 2.7):
         assert length - INTERVAL <= lag_of(*[length] * 4) <= length
+    # Ticks are due at .25, .75, 1.25, 2.0 and come at .6, 1.2, 1.8, 2.4.
+    assert 0.449 < lag_of(*[0.6] * 4) < 0.451
 
 
 def test_one_long_turn_is_over_when_it_is_noticed():
