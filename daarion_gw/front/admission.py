@@ -34,11 +34,11 @@ def _part(limit: int | None, share: int) -> float:
 
 def told_of(most: float) -> str:
     """That so many connections may be open, in words."""
-    return "any number of" if most == math.inf else f"at most {most:g}"
+    return "any number of" if most == math.inf else f"at most {most:.0f}"
 
 
 def _told(limit: float) -> str:
-    return "off" if limit == math.inf else f"{limit:g}"
+    return "off" if limit == math.inf else f"{limit:.0f}"
 
 
 class Admission:

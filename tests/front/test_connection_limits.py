@@ -12,7 +12,7 @@ from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 
 from daarion_gw.config.protection import ClientLimits
 from daarion_gw.config.settings import Gateway
-from daarion_gw.front.admission import Admission, most_of
+from daarion_gw.front.admission import Admission, most_of, told_of
 from daarion_gw.front.machine import clients_at_most
 from daarion_gw.front.turned_away import LINGERING_AT_MOST
 from daarion_gw.observe.counters import FrontCounters
@@ -204,6 +204,14 @@ def test_what_is_said_is_shared_and_what_a_process_has_is_its_own():
     assert [most_of(ClientLimits(connections=7), share) for share in (1, 2, 3, 9)] == [7, 4, 3, 1]
     assert most_of(ClientLimits(connections=None), 2) == math.inf
     assert most_of(ClientLimits(), 4) == most_of(ClientLimits(), 1)
+
+
+@pytest.mark.parametrize(
+    ("most", "words"),
+    [(480, "at most 480"), (10**9, "at most 1000000000"), (math.inf, "any number of")],
+)
+def test_the_number_is_told_whole(most, words):
+    assert told_of(most) == words
 
 
 # from one address
