@@ -17,9 +17,11 @@ from daarion_gw.config.defaults import protocol_for
 from daarion_gw.config.problems import ConfigurationError
 from daarion_gw.config.report import render_problems
 from daarion_gw.config.settings import Route, Server, Settings, Upstream
+from daarion_gw.front.admission import told_of
 from daarion_gw.front.factory import HTTP1Factory
 from daarion_gw.front.health import Health
 from daarion_gw.front.listeners import address_of, endpoint, open_port
+from daarion_gw.front.protection import Protection
 from daarion_gw.front.reception import Reception
 from daarion_gw.front.start_page import StartPage
 from daarion_gw.front.start_probe import ServiceRow, treq_probe
@@ -39,14 +41,15 @@ class Common:
     """What gateways in several processes that serve as one have in common.
 
     instance: how each of them knows requests that another one sent. endpoint: of a listener's
-    string. turns: the file that says who writes the log (see `AccessLog`). What each would say
-    of itself alone, whoever started them says once for all.
+    string. turns: the file that says who writes the log (see `AccessLog`). share: how many they
+    are. What each would say of itself alone, whoever started them says once for all.
     """
 
     instance: bytes
     counters: Counters
     endpoint: Callable[[str], Any]
     turns: int | None = None
+    share: int = 1
 
 
 class Gateway(Service):
@@ -97,8 +100,11 @@ class Gateway(Service):
         self._site: Any = Site(root, reactor=reactor)
         self.reception = Reception(
             reactor, settings.gateway, root, self.counters, self._access_log, self._sweep,
-            self._instance, self._site,
+            self._instance, self._site, common.share,
         )  # fmt: skip
+        self._protection = Protection(
+            self.reception, self._sweep, settings.gateway.overload, common.share
+        )
         self._sweep.every_second(self._each_second)
 
     # building
@@ -171,6 +177,7 @@ class Gateway(Service):
         port = open_port(text, place, factory)
         if what == "listening on":
             send_at_once(port)
+            self._protection.ports.append(port)
         self._ports.append((text, port))
         self._tell("{what} {text} ({address})", what=what, text=text, address=address_of(port))
 
@@ -181,6 +188,7 @@ class Gateway(Service):
             companion.startService()
         # What is there by now stays: a collector that looks through it stops all for 40 ms.
         gc.freeze()
+        self._tell("{most} connections of clients", most=told_of(self.reception.admission.most))
         self._tell("daarion-gw {version}: {table}", version=__version__, table=table(self.settings))
 
     async def _drain(self) -> None:
@@ -237,6 +245,13 @@ class Gateway(Service):
 
     def reload(self) -> bool:
         """SIGHUP: read the file again. One that does not load changes nothing."""
+        try:
+            return self._reload()
+        finally:
+            # A large file takes long: nobody is to be refused because of that.
+            self._sweep.excuse()
+
+    def _reload(self) -> bool:
         self.reopen_log()
         if self._load is None:
             return False
@@ -266,6 +281,7 @@ class Gateway(Service):
         self._site.resource = root
         self.reception.root = root
         self.reception.settle(new, log)
+        self._protection.settle(new.overload)
         if log is not self._access_log:
             self._access_log.close()
             self._access_log = log

@@ -92,6 +92,8 @@ def test_every_example_of_a_configuration_loads(name: str, text: str, tmp_path: 
 SECTIONS: dict[str, tuple[tuple[str | int, ...], type[BaseModel]]] = {
     "gateway": (("gateway",), shape.WrittenGateway),
     "access_log": (("gateway", "access_log"), shape.AccessLog),
+    "gateway limits": (("gateway", "limits"), shape.ClientLimits),
+    "overload": (("gateway", "overload"), shape.Signals),
     "routes": (("routes", "/x/"), shape.WrittenRoute),
     "timeouts": (("routes", "/x/", "timeouts"), shape.Timeouts),
     "websocket": (("routes", "/x/", "websocket"), shape.WrittenWebSocket),

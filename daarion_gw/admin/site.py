@@ -217,6 +217,7 @@ class _StatusPage(_Page):
                 "open": front.connections_open,
                 "refused": {str(status): count for status, count in front.refused.items()},
             },
+            "overload": front.overload_level,
             "routes": [self._route(route) for route in routes],
         }
         return _as_json(status)

@@ -22,6 +22,7 @@ from daarion_gw.config.model import (
     Size,
     Switch,
 )
+from daarion_gw.config.protection import ClientLimits, Signals
 from daarion_gw.config.resilience import (
     Balance,
     Breaker,
@@ -170,7 +171,8 @@ class Gateway(Model):
     ``listen``: Twisted server endpoint strings. ``trusted_proxies``: whose ``X-Forwarded-*`` is
     believed. ``admin``: endpoint string of the admin listener, None = off. ``keep_alive``: how
     long an idle client connection is kept. ``head_timeout``: for a whole request head.
-    ``drain_timeout``: for the exchanges in flight when the gateway stops.
+    ``drain_timeout``: for the exchanges in flight when the gateway stops. ``limits``: of clients'
+    connections. ``overload``: when there is too much to do.
     """
 
     listen: tuple[str, ...] = ("tcp:8080",)
@@ -180,6 +182,8 @@ class Gateway(Model):
     keep_alive: Duration = 65.0
     head_timeout: Duration = 10.0
     drain_timeout: Duration = 30.0
+    limits: ClientLimits = ClientLimits()
+    overload: Signals = Signals()
 
 
 class Settings(Model):

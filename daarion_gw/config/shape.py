@@ -21,6 +21,7 @@ from pydantic import (
 from daarion_gw.config import addresses
 from daarion_gw.config.model import Duration, Model
 from daarion_gw.config.problems import UnfitError
+from daarion_gw.config.protection import ClientLimits, Signals
 from daarion_gw.config.resilience import UpstreamLimits
 from daarion_gw.config.route_keys import check_path
 from daarion_gw.config.settings import (
@@ -200,16 +201,18 @@ def model_at(path: tuple[str | int, ...]) -> type[Model] | None:
         "eject": WrittenEject,
         "breaker": WrittenBreaker,
         "retry": WrittenRetry,
+        "overload": Signals,
+        "limits": ClientLimits if path[0] == "gateway" else UpstreamLimits,
     }
-    if path[0] == "upstreams":
-        named["limits"] = UpstreamLimits
     return named.get(path[-1])
 
 
 def is_section(path: tuple[str | int, ...]) -> bool:
     """Whether ``path`` is a group of keys: one with nothing below it is as good as absent."""
     match path:
-        case ("gateway" | "routes" | "upstreams",) | ("gateway", "defaults"):
+        case ("gateway" | "routes" | "upstreams",):
+            return True
+        case ("gateway", "defaults" | "limits" | "overload"):
             return True
         case ("gateway", "defaults", name) | ("routes", str(), name):
             return name in ("timeouts", "websocket")

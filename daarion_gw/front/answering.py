@@ -85,3 +85,7 @@ class Answering:
     def no_keep_alive(self) -> None:
         """The answer that comes is the last on this connection."""
         self._keep_alive = False
+
+    def let_go(self) -> None:
+        """There is too much to do: end the connection where its client loses nothing by it."""
+        self._keep_alive = False

@@ -92,6 +92,7 @@ class Connected(Protocol):
     """A client's connection, as all of them together are counted, drained and cut."""
 
     deadline: float
+    peer: Peer
 
     @property
     def is_idle(self) -> bool:
@@ -99,5 +100,8 @@ class Connected(Protocol):
 
     def deadline_passed(self, now: float) -> None: ...
     def no_keep_alive(self) -> None: ...
+    def let_go(self) -> None:
+        """There is too much to do: end it where the client loses nothing by it."""
+
     def close(self) -> None: ...
     def abort(self) -> None: ...

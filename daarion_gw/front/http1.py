@@ -27,6 +27,7 @@ from daarion_gw.wire.request_receiver import Reading, RequestReceiver
 from .answering import Answering
 from .conversation import Conversation, Why
 from .http2 import HTTP2Connection
+from .turned_away import ANSWER
 
 if TYPE_CHECKING:
     from .reception import Reception
@@ -100,7 +101,12 @@ class HTTP1Connection(Answering, TwistedProtocol):
     def _first_received(self, data: bytes) -> None:
         """What is around the transport may know by now who the client is (PROXY protocol)."""
         del self.dataReceived
-        self.peer = self.reception.peer_of(self.transport, self.is_secure)
+        before, self.peer = self.peer, self.reception.peer_of(self.transport, self.is_secure)
+        if not self.reception.admission.rename(before, self.peer):
+            self.reception.admission.turned_away()
+            self.transport.write(ANSWER)
+            self.close()
+            return
         self.dataReceived(data)
 
     def handshakeCompleted(self) -> None:
@@ -189,7 +195,7 @@ class HTTP1Connection(Answering, TwistedProtocol):
     def request_received(self, head: RequestHead) -> None:
         self.head = head
         self.requests += 1
-        self._keep_alive = head.keep_alive and not self.reception.is_draining
+        self._keep_alive = head.keep_alive and self.reception.keeps_alive
         self._chunking = False
         self._has_answered = False
         self._stage = _EXCHANGE

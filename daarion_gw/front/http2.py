@@ -317,6 +317,12 @@ class HTTP2Connection:
             self.streams.takes_new = False
             self.write(goaway(max(self.streams.last, 0), ErrorCode.NO_ERROR))
 
+    def let_go(self) -> None:
+        """There is too much to do: no more streams, but for a client that has had none yet."""
+        if self.streams.last > 0:
+            self.no_keep_alive()
+            self._settle()
+
     def close(self) -> None:
         """Close after what was written; nothing is under way."""
         if self._waiting in (_GOODBYE, _CLOSED):

@@ -74,6 +74,20 @@ def address_of(port: Any) -> str:
     return f"[{host}]:{address.port}" if ":" in host else f"{host}:{address.port}"
 
 
+def shut(port: Any) -> None:
+    """Accept nothing at a port for now: clients wait in its queue. Other kinds than TCP cannot."""
+    if hasattr(port, "stopReading"):
+        port.is_shut = True
+        port.stopReading()
+
+
+def open_again(port: Any) -> None:
+    """Accept again at a port that was `shut`."""
+    if hasattr(port, "startReading"):
+        port.is_shut = False
+        port.startReading()
+
+
 def explain(description: str, error: CannotListenError) -> ListenError:
     """Why the system refused a listener, and who has the port if that can be known."""
     number = getattr(error.socketError, "errno", None)

@@ -27,6 +27,7 @@ from daarion_gw.wire.request import RequestFields, RequestHead
 from daarion_gw.wire.target import path_of
 from daarion_gw.wire.upgrade import origin_allowed, wants_websocket
 
+from .admission import Admission
 from .conversation import Connected, Near
 from .exchange import Exchange
 from .records import entry_of, entry_of_own
@@ -34,6 +35,8 @@ from .refusals import ALLOW, CLOSING, send_refusal
 from .relay import Relay, open_relay
 from .rendering import Rendering
 from .tree import Miss, ProxyResource, Root
+
+_HEALTH = b"/healthz"
 
 
 class Reception:
@@ -51,6 +54,7 @@ class Reception:
         sweep: Sweep,
         instance: bytes,
         site: Any,
+        share: int = 1,
     ) -> None:
         self.reactor = reactor
         self.root = root
@@ -60,6 +64,13 @@ class Reception:
         self.connections: set[Connected] = set()
         self.relays: set[Relay] = set()
         self.is_draining = False
+        # Whether connections outlive an answer, and whether new requests are turned down: see
+        # `protection`.
+        self.keeps_alive = True
+        self.refuses = False
+        self.admission = Admission(counters.front, share)
+        # How many clients that were turned away are still there.
+        self.lingering = 0
         self.send_timeout = 60.0
         self.settle(gateway, access_log)
         self._loop_mark = b"%b (%b)" % (PSEUDONYM, instance)
@@ -74,6 +85,8 @@ class Reception:
         self.head_timeout = gateway.head_timeout
         self.keep_alive = gateway.keep_alive
         self._trust = Trust(gateway.trusted_proxies)
+        peers = [near.peer for near in self.connections]
+        self.admission.settle(gateway.limits, self._trust, peers)
         self._access_log = access_log
         self._logs = access_log.enabled
 
@@ -91,6 +104,7 @@ class Reception:
         front = self.counters.front
         front.connections_accepted += 1
         front.connections_open += 1
+        self.admission.enter(near.peer)
         self.connections.add(near)
         self.sweep.watched.add(near)
 
@@ -102,6 +116,7 @@ class Reception:
 
     def connection_closed(self, near: Connected) -> None:
         self.counters.front.connections_open -= 1
+        self.admission.leave(near.peer)
         self.connections.discard(near)
         self.sweep.watched.discard(near)
         if self._when_idle is not None and not self.connections:
@@ -111,6 +126,7 @@ class Reception:
     def drain(self, when_idle: Callable[[], None]) -> None:
         """No request after the ones at hand; call ``when_idle`` when the last one is done."""
         self.is_draining = True
+        self.keeps_alive = False
         for near in tuple(self.connections):
             near.no_keep_alive()
             if near.is_idle:
@@ -137,6 +153,9 @@ class Reception:
             request_id = believed_request_id(near.peer, fields.request_id)
         if request_id is None:
             request_id = b"%b%08x" % (self._id_prefix, next(self._id_count))
+        if self.refuses and path_of(head.target) != _HEALTH:
+            self._refuse(near, head, request_id, Fault.OVERLOADED, "there is too much to do")
+            return
         if fields.expect is not None and head.minor and fields.expect != b"100-continue":
             self._refuse(near, head, request_id, Fault.EXPECTATION_FAILED, "an unknown expectation")
             return

@@ -25,11 +25,12 @@ _HINTS: Final = {
     Fault.BODY_TOO_LARGE: "If bodies of this size are meant, raise max_body of this route.",
     Fault.NOT_FOUND: "`daarion-gw routes` lists the routes there are.",
     Fault.LOOP: "The upstream of this route leads back to the gateway.",
-    Fault.OVERLOADED: "Raise the limit of open files (LimitNOFILE), or give it fewer clients.",
+    Fault.OVERLOADED: "Too few files (LimitNOFILE), too little time or memory: see the log.",
     Fault.INTERNAL: "A mistake in the gateway: its log has the traceback. Please report it.",
 }
+# Every 503 says it, so that clients do not all come back at once by themselves.
+RETRY_AFTER: Final = b"Retry-After: 1\r\n"
 _FIELDS: Final = {
-    Fault.OVERLOADED: b"Retry-After: 1\r\n",
     Fault.UPGRADE_REQUIRED: (
         b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
     ),
@@ -74,7 +75,7 @@ def send_refusal(
         wants_html(head.value(b"accept")),
     )
     block = b"%bContent-Type: %b\r\nCache-Control: no-store\r\n%b" % (
-        own_lines, content_type, _FIELDS.get(fault, b""),
+        own_lines, content_type, _FIELDS.get(fault, RETRY_AFTER if fault.status == 503 else b""),
     )  # fmt: skip
     near.send_head(fault.status, fault.title.encode(), block, Framing.LENGTH, len(body))
     if head.method == b"HEAD":

@@ -38,8 +38,14 @@ class Sweep:
         self.watched: set[Watched] = set()
         self._every_second: list[Callable[[], None]] = []
         self._next_second = self.now
+        # How late the last two ticks came (seconds), and by when the next one should.
+        self._lateness = self._lateness_before = 0.0
+        self._due = NEVER
+        self._lag = 0.0
         self._loop = LoopingCall(self.tick)
         self._loop.clock = reactor
+        # The reactor's own clock, which may be set; it says when ticks are due.
+        self._seconds: Callable[[], float] = reactor.seconds
 
     def every_second(self, call: Callable[[], None]) -> None:
         """``call`` is called once per second for as long as the sweep runs."""
@@ -47,6 +53,8 @@ class Sweep:
 
     def start(self) -> None:
         self.now = self._clock() + INTERVAL
+        # The first tick waits until the reactor runs.
+        self._due = NEVER
         self._loop.start(INTERVAL, now=False)
 
     def stop(self) -> None:
@@ -57,13 +65,35 @@ class Sweep:
         """Look at every deadline once."""
         now = self._clock()
         self.now = now + INTERVAL
-        if now >= self._next_second:
+        self._measure(self._seconds())
+        # A second is four ticks: the clock must not make five of them.
+        if now >= self._next_second - INTERVAL / 2:
             self._next_second = now + 1.0
             for call in self._every_second:
                 self._guarded(call)
         late = [watched for watched in self.watched if watched.deadline <= now]
         for watched in late:
             self._guarded(watched.deadline_passed, now)
+
+    def _measure(self, now: float) -> None:
+        self._lateness_before, self._lateness = self._lateness, max(0.0, now - self._due)
+        # Ticks are due at fixed times; `LoopingCall` leaves out those that have passed. One that
+        # comes before its time says when they really are.
+        self._due = now + INTERVAL - (self._lateness % INTERVAL)
+        self._lag = max(self._lag, min(self._lateness, self._lateness_before))
+
+    def take_lag(self) -> float:
+        """How late the loop has come to what was due since this was asked last (seconds).
+
+        One tick that is late is over when it is noticed: two in a row are a loop that does not
+        keep up.
+        """
+        lag, self._lag = self._lag, 0.0
+        return lag
+
+    def excuse(self) -> None:
+        """What has just taken long is no sign of too much to do: lateness counts from here on."""
+        self._due = max(self._due, self._seconds())
 
     def _guarded(self, call: Callable[..., None], *arguments: Any) -> None:
         # One that fails must not stop the clock for all others.

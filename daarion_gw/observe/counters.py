@@ -95,13 +95,17 @@ class ServerCounters:
 
 
 class FrontCounters:
-    """All listeners together: connections, and requests refused before a route was known."""
+    """All listeners together: connections, and what was refused before a route was known.
 
-    __slots__ = ("connections_accepted", "connections_open", "refused")
+    ``overload_level``: 0 is normal, see `daarion_gw.front.overload.Level`.
+    """
+
+    __slots__ = ("connections_accepted", "connections_open", "overload_level", "refused")
 
     def __init__(self) -> None:
         self.connections_accepted = 0
         self.connections_open = 0
+        self.overload_level = 0
         # Status -> how many. Written on cold paths only.
         self.refused: dict[int, int] = {}
 
@@ -111,8 +115,14 @@ class FrontCounters:
         return sum(self.refused.values())
 
     def refuse(self, status: int) -> None:
-        """Record a request that was refused before a route was known."""
+        """Record a request or connection that was refused before a route was known."""
         self.refused[status] = self.refused.get(status, 0) + 1
+
+    def leave(self) -> None:
+        """No connection is accepted for now: whoever shares the listeners may want to know."""
+
+    def rejoin(self) -> None:
+        """Connections are accepted again."""
 
 
 class Counters:

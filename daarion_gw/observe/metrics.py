@@ -131,9 +131,14 @@ class _CountersCollector(Collector):
         yield GaugeMetricFamily(
             "daarion_connections_open", "Connections of clients open now.", front.connections_open
         )
+        yield GaugeMetricFamily(
+            "daarion_overload_level",
+            "0 normal, 1 no keep-alive, 2 requests are refused, 3 no connections are accepted.",
+            front.overload_level,
+        )
         refused = CounterMetricFamily(
             "daarion_refused",
-            "Requests refused before a route was known.",
+            "Requests and connections refused before a route was known.",
             labels=("status",),
         )
         for status, count in sorted(front.refused.items()):

@@ -26,7 +26,7 @@ def taken(counters: Counters) -> Numbers:
     front = counters.front
     return {
         "front": {
-            **_values(front, _FRONT + _FRONT_NOW),
+            **_values(front, (*_FRONT, *_FRONT_NOW, "overload_level")),
             # The keys of a JSON object are strings.
             "refused": {str(status): count for status, count in front.refused.items()},
         },
@@ -67,6 +67,10 @@ def add(total: Counters, numbers: Numbers, is_gone: bool = False) -> None:
     """Add what ``taken`` gave; of a process that ``is_gone`` nothing is open any more."""
     front = numbers["front"]
     _add(total.front, front, _FRONT, () if is_gone else _FRONT_NOW)
+    if not is_gone:
+        # The worst of them: levels are no amounts.
+        level = max(total.front.overload_level, front.get("overload_level", 0))
+        total.front.overload_level = level
     for status, count in front["refused"].items():
         number = int(status)
         total.front.refused[number] = total.front.refused.get(number, 0) + count

@@ -20,6 +20,7 @@ from daarion_gw.admin.site import site as admin_site
 from daarion_gw.config.problems import ConfigurationError
 from daarion_gw.config.report import render_problems
 from daarion_gw.config.settings import Settings
+from daarion_gw.front.admission import most_of, told_of
 from daarion_gw.front.listeners import address_of, endpoint, open_port
 from daarion_gw.observe.access_log import AccessLog
 from daarion_gw.tls.tickets import TICKET_KEYS
@@ -108,6 +109,8 @@ class Master(Service):
         super().startService()
         for companion in self._companions:
             companion.startService()
+        most = told_of(most_of(self.settings.gateway.limits, len(self._crew)))
+        self._log.info("{most} connections of clients in each worker", most=most)
         for place in range(len(self._crew)):
             self._start(place)
 

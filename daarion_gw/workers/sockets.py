@@ -60,6 +60,8 @@ class _InTurn:
     _shouldShutdown = False
     table: Table
     index: int
+    # See `daarion_gw.front.listeners.shut`.
+    is_shut = False
     _looks = 0
     _looked = 0.0
 
@@ -81,7 +83,7 @@ class _InTurn:
         super().doRead()  # type: ignore[misc]
 
     def _look_again(self: Any) -> None:
-        if self.connected and not self.disconnecting:
+        if self.connected and not self.disconnecting and not self.is_shut:
             self.startReading()
 
 

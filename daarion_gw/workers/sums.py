@@ -104,5 +104,6 @@ class Sums:
                 "accepted": numbers["front"].get("connections_accepted", 0),
                 "open": numbers["front"].get("connections_open", 0),
             },
+            "overload": numbers["front"].get("overload_level", 0),
             "requests": sum(each.get("requests", 0) for _, _, each in numbers["routes"]),
         }

@@ -75,6 +75,11 @@ class SharedFront(FrontCounters):
             self._table.put(self._index, count)
 
     def leave(self) -> None:
-        """This worker accepts no more."""
+        """This worker accepts none for now, or no more."""
         self._accepts = False
         self._table.leave(self._index)
+
+    def rejoin(self) -> None:
+        """This worker accepts again."""
+        self._accepts = True
+        self._table.put(self._index, self._open)

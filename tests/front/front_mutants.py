@@ -183,7 +183,7 @@ MUTANTS: Final = (
          "what_a_full_client_goes_on_asking_is_not_read"),
         ("read-ahead", "        if self.is_blocked:\n", "        if False:\n",
          "answers_do_not_pile_up_before_a_client_that_reads_none"),
-        ("closing", "head.keep_alive and not self.reception.is_draining", "True",
+        ("closing", "head.keep_alive and self.reception.keeps_alive", "True",
          "a_request_after_close_is_not_answered"),
     ),
     *_of(

@@ -15,6 +15,7 @@ from tests.front import (
     front_mutants,
     http2_mutants,
     machine_mutants,
+    overload_mutants,
     relay_mutants,
     upstream_mutants,
 )
@@ -28,6 +29,7 @@ def all_mutants() -> list[Mutant]:
         upstream_mutants.MUTANTS,
         http2_mutants.MUTANTS,
         machine_mutants.MUTANTS,
+        overload_mutants.MUTANTS,
     )
     return [mutant for each in lists for mutant in each]
 

@@ -115,3 +115,58 @@ def test_now_is_never_behind_the_clock():
     for _ in range(100):
         clock.advance(0.05)
         assert clock.seconds() <= sweep.now + 1e-9
+
+
+def lag_of(*lengths: float) -> float:
+    """What a loop is late whose turns take so long (seconds), one after the other."""
+    clock, sweep = sweeping()
+    advance(clock, 1)
+    sweep.take_lag()
+    for length in lengths:
+        clock.advance(length)
+    return sweep.take_lag()
+
+
+def test_a_loop_that_keeps_up_is_not_late():
+    assert lag_of(*[0.05] * 100) < 0.051
+    assert lag_of(*[0.2] * 50) < 0.201
+
+
+def test_a_loop_that_does_not_keep_up_is_late():
+    for length in (0.5, 0.6, 1.0, 2.7):
+        assert length - INTERVAL <= lag_of(*[length] * 4) <= length
+    # Ticks are due at .25, .75, 1.25, 2.0 and come at .6, 1.2, 1.8, 2.4.
+    assert 0.449 < lag_of(*[0.6] * 4) < 0.451
+
+
+def test_one_long_turn_is_over_when_it_is_noticed():
+    assert lag_of(5.0, *[0.05] * 20) < 0.051
+    assert lag_of(*[0.05] * 20, 5.0) < 0.051
+    assert lag_of(5.0, 5.0) > 4.7
+
+
+def test_lag_is_told_once():
+    clock, sweep = sweeping()
+    for _ in range(4):
+        clock.advance(1)
+    assert sweep.take_lag() > 0.7
+    assert sweep.take_lag() == 0
+
+
+def test_what_was_our_own_doing_is_excused():
+    clock, sweep = sweeping()
+    advance(clock, 1)
+    sweep.take_lag()
+    for _ in range(4):
+        # Time passes inside of one turn, at the end of which there is the excuse.
+        clock.rightNow += 3.0
+        sweep.excuse()
+        clock.advance(0.01)
+    assert sweep.take_lag() < 0.011
+
+
+def test_the_time_before_the_loop_runs_does_not_count():
+    clock, sweep = sweeping()
+    clock.advance(7)
+    clock.advance(0.3)
+    assert sweep.take_lag() < 0.31

@@ -98,6 +98,17 @@ def test_of_one_that_is_gone_nothing_is_open(counters):
     assert all(each.in_flight == each.connections_open == 0 for each in total.servers())
 
 
+@given(st.lists(st.tuples(st.integers(0, 3), st.booleans()), max_size=6))
+def test_the_level_of_all_is_that_of_the_worst_that_is_there(workers):
+    total = Counters()
+    for level, is_gone in workers:
+        counters = Counters()
+        counters.front.overload_level = level
+        add(total, sent(counters), is_gone)
+    there = [level for level, is_gone in workers if not is_gone]
+    assert total.front.overload_level == max(there, default=0)
+
+
 def test_every_number_has_its_place_in_the_sums():
     """Whoever adds a counter and forgets it here sees it stay at zero."""
     counters = Counters()

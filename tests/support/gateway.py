@@ -143,9 +143,9 @@ class GatewayProcess:
         assert found is not None
         return found
 
-    def says(self, text: str) -> None:
+    def says(self, text: str, within: float = PATIENCE) -> None:
         """Wait until its log has ``text``."""
-        until(lambda: text in self.output, what=f"{text!r} in the gateway's log")
+        until(lambda: text in self.output, within, what=f"{text!r} in the gateway's log")
 
     @property
     def memory(self) -> int:

@@ -1,25 +1,18 @@
 """A gateway with several workers, and what its admin listener says of them."""
 
-import json
 import os
-import re
 import signal
-import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from prometheus_client.parser import text_string_to_metric_families
-
+from tests.support.admin_pages import AdminPages
 from tests.support.gateway import ANYWHERE, GatewayProcess, twistd
 from tests.support.message import get
 from tests.support.stream import Client
 from tests.support.waiting import until
 
-_ADMIN = re.compile(r"admin on .*\(127\.0\.0\.1:(\d+)\)")
 
-
-class Crew(GatewayProcess):
+class Crew(AdminPages, GatewayProcess):
     """Two workers, unless told otherwise."""
 
     def __init__(
@@ -37,24 +30,6 @@ class Crew(GatewayProcess):
             "--config", "gateway.yaml", "--admin", ANYWHERE, "--workers", workers, *places, *flags
         )
         super().__init__(folder, configuration, command=command, session=session, **variables)
-
-    def page(self, path: str) -> bytes:
-        """A page of the admin listener."""
-        found = _ADMIN.search(self.output)
-        assert found is not None
-        with urllib.request.urlopen(f"http://127.0.0.1:{found[1]}{path}", timeout=30) as got:
-            return got.read()
-
-    def status(self) -> Any:
-        return json.loads(self.page("/status"))
-
-    def numbers(self) -> dict[tuple[str, ...], float]:
-        """All samples by name and the values of their labels."""
-        return {
-            (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
-            for family in text_string_to_metric_families(self.page("/metrics").decode())
-            for sample in family.samples
-        }
 
     @property
     def pids(self) -> list[int]:

@@ -76,3 +76,16 @@ def test_the_open_connections_of_a_worker_are_seen_by_all():
     front.leave()
     front.connections_open -= 1
     assert (front.connections_open, others.room(0)) == (0, 100)
+
+
+def test_one_that_accepts_none_for_now_is_not_waited_for_until_it_is_back():
+    table = table_of(0, 0)
+    front = SharedFront(table, 0)
+    front.connections_open = 3
+    table.put(1, 9)
+    front.leave()
+    assert table.room(1) > 0
+    front.connections_open = 4
+    assert table.room(1) > 0, "what it still has is not told meanwhile"
+    front.rejoin()
+    assert (table.room(0), table.room(1)) == (6, 0)
