@@ -11,10 +11,11 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from daarion_gw import __version__
-from daarion_gw.admin.described import table
+from daarion_gw.admin.described import Reloads, table
 from daarion_gw.admin.site import Workers
 from daarion_gw.admin.site import site as admin_site
 from daarion_gw.config.problems import ConfigurationError
@@ -40,7 +41,8 @@ GRACE = 5.0
 class Master(Service):
     """All that one gateway with several workers is, but the data path.
 
-    give_up: called when no worker can be started at all.
+    give_up: called when no worker can be started at all. has_changed: asked once a second
+    whether the file says something else by now, where `reload_on_change` is on.
     """
 
     _log = Logger()
@@ -55,10 +57,15 @@ class Master(Service):
         load: Callable[[], Settings],
         give_up: Callable[[], None],
         companions: Sequence[Service] = (),
+        has_changed: Callable[[], bool] | None = None,
     ) -> None:
         self._reactor = reactor
         self.settings = settings
         self._load = load
+        self._has_changed = has_changed
+        self._reloads = Reloads()
+        self._looking = LoopingCall(self._look_for_change)
+        self._looking.clock = reactor
         self._give_up = give_up
         self._companions = companions
         self._folder = str(Path.cwd())
@@ -101,7 +108,8 @@ class Master(Service):
     def _describe(self) -> dict[str, Any]:
         listeners = [text for text, _ in self._listen]
         admin = self._admin[0] if self._admin is not None else None
-        return self._sums.describe(listeners, admin, self._is_stopping)
+        shown = self._sums.describe(listeners, admin, self._is_stopping)
+        return {**shown, "reload": self._reloads.shown()}
 
     def startService(self) -> None:
         """Start all workers at once. By now this process is whom twistd was told to be."""
@@ -110,6 +118,7 @@ class Master(Service):
             companion.startService()
         for place in range(len(self._crew)):
             self._start(place)
+        self._looking.start(1.0, now=False)
 
     def _start(self, place: int) -> None:
         if self._is_stopping:
@@ -181,6 +190,12 @@ class Master(Service):
 
     # reload
 
+    def _look_for_change(self) -> None:
+        look = self._has_changed if self.settings.gateway.reload_on_change else None
+        if look is not None and look():
+            self._log.info("the configuration has changed")
+            self.reload()
+
     def reload(self) -> None:
         """SIGHUP: read the file again, once for all. One that does not load changes nothing."""
         try:
@@ -191,27 +206,34 @@ class Master(Service):
             problems = render_problems(error).rstrip()
             self._log.error("not reloaded, the old configuration stays:\n{problems}",
                             problems=problems)  # fmt: skip
-            self._tell_all({"do": "reopen"})
+            self._refuse(problems)
             return
         except OSError as error:
             self._log.error("not reloaded, the old configuration stays: {error}", error=error)
-            self._tell_all({"do": "reopen"})
+            self._refuse(str(error))
             return
         old, self.settings = self.settings.gateway, settings
         if (settings.gateway.listen, settings.gateway.admin) != (old.listen, old.admin):
             self._log.warn("changed listeners take effect when the gateway is started anew")
         Deferred.fromCoroutine(self._hand_out(settings))
 
+    def _refuse(self, problems: str) -> None:
+        """All goes on as it is, in a new file of the log."""
+        self._tell_all({"do": "reopen"})
+        self._reloads.note(problems)
+
     async def _hand_out(self, settings: Settings) -> None:
         order = {"do": "reload", "settings": settings.model_dump_json()}
         told = [worker for worker in self._crew if worker is not None]
         answers: Any = await DeferredList([worker.ask(order) for worker in told])
+        left = []
         for worker, (_, answer) in zip(told, answers, strict=True):
             # One that has ended meanwhile is followed by one that begins with the new ones.
             if answer is not None and not answer["is_done"]:
-                self._log.error("worker {number} goes on with the old configuration",
-                                number=worker.number)  # fmt: skip
+                left.append(f"worker {worker.number} goes on with the old configuration")
+                self._log.error("{what}", what=left[-1])
         self._log.info("reloaded: {table}", table=table(settings))
+        self._reloads.note("\n".join(left))
 
     def _tell_all(self, message: dict[str, Any]) -> None:
         for worker in self._crew:
@@ -227,6 +249,8 @@ class Master(Service):
 
     async def _stop(self) -> None:
         self._is_stopping = True
+        if self._looking.running:
+            self._looking.stop()
         left = [worker for worker in self._crew if worker is not None]
         for worker in left:
             worker.drain()
