@@ -86,7 +86,7 @@ class Gateway(Service):
         self._turns = common.turns
         self._load = load
         self._has_changed = has_changed
-        self._reloads = Reloads()
+        self.reloads = Reloads()
         self._mount = mount
         self._companions = companions
         self._listen = [(text, common.endpoint(text)) for text in listen]
@@ -267,10 +267,10 @@ class Gateway(Service):
             problems = "the work on it failed; the gateway's log has the traceback"
             self._log.failure("not reloaded, the old configuration stays")
         else:
-            self._reloads.note()
+            self.reloads.note()
             self._tell("reloaded: {table}", table=table(settings))
             return True
-        self._reloads.note(problems)
+        self.reloads.note(problems)
         return False
 
     def _take_over(self, settings: Settings) -> None:
@@ -321,7 +321,7 @@ class Gateway(Service):
         admin = self._admin[0] if self._admin is not None else None
         listeners = [text for text, _ in self._listen]
         shown = described(self.settings, listeners, admin, self.idle)
-        reload = self._reloads.shown()
+        reload = self.reloads.shown()
         return {**shown, "draining": self.reception.is_draining, "reload": reload}
 
     def idle(self, upstream: str, server: Server) -> int:

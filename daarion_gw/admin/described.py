@@ -36,18 +36,21 @@ def table(settings: Settings) -> str:
 
 
 class Reloads:
-    """How often the configuration was read again, and how that went the last time."""
+    """How often the configuration was read again, and how that went the last time.
+
+    problems: why the old one stayed then, or nothing.
+    """
 
     def __init__(self) -> None:
         self._count = 0
         self._at: float | None = None
-        self._problems = ""
+        self.problems = ""
 
     def note(self, problems: str = "") -> None:
         """One is over. problems: why the old configuration stays, or nothing."""
         self._count += 1
         self._at = time.time()
-        self._problems = problems
+        self.problems = problems
 
     def shown(self) -> dict[str, Any]:
         """For the status page."""
@@ -55,6 +58,6 @@ class Reloads:
         return {
             "count": self._count,
             "at": at and time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at)),
-            "ok": not self._problems,
-            "problems": self._problems,
+            "ok": not self.problems,
+            "problems": self.problems,
         }

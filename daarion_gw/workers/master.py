@@ -212,28 +212,41 @@ class Master(Service):
             self._log.error("not reloaded, the old configuration stays: {error}", error=error)
             self._refuse(str(error))
             return
-        old, self.settings = self.settings.gateway, settings
-        if (settings.gateway.listen, settings.gateway.admin) != (old.listen, old.admin):
+        old, self.settings = self.settings, settings
+        if _places(settings) != _places(old):
             self._log.warn("changed listeners take effect when the gateway is started anew")
-        Deferred.fromCoroutine(self._hand_out(settings))
+        Deferred.fromCoroutine(self._hand_out(settings, old))
 
     def _refuse(self, problems: str) -> None:
         """All goes on as it is, in a new file of the log."""
         self._tell_all({"do": "reopen"})
         self._reloads.note(problems)
 
-    async def _hand_out(self, settings: Settings) -> None:
+    async def _hand_out(self, settings: Settings, old: Settings) -> None:
+        """Let all workers go on with ``settings``, or all of them with ``old``."""
+        refused = await self._order(settings)
+        if not refused:
+            self._log.info("reloaded: {table}", table=table(settings))
+        elif self.settings is settings:
+            # Those that took it give it back; unless another reload has come by now.
+            self.settings = old
+            await self._order(old)
+        problems = "\n".join(refused)
+        if refused:
+            self._log.error("not reloaded, the old configuration stays: {why}", why=problems)
+        self._reloads.note(problems)
+
+    async def _order(self, settings: Settings) -> list[str]:
+        """Give all workers ``settings``; who could not take them, and why."""
         order = {"do": "reload", "settings": settings.model_dump_json()}
         told = [worker for worker in self._crew if worker is not None]
         answers: Any = await DeferredList([worker.ask(order) for worker in told])
-        left = []
-        for worker, (_, answer) in zip(told, answers, strict=True):
-            # One that has ended meanwhile is followed by one that begins with the new ones.
-            if answer is not None and not answer["is_done"]:
-                left.append(f"worker {worker.number} goes on with the old configuration")
-                self._log.error("{what}", what=left[-1])
-        self._log.info("reloaded: {table}", table=table(settings))
-        self._reloads.note("\n".join(left))
+        # One that has ended meanwhile is followed by one that begins with what all have.
+        return [
+            f"worker {worker.number}: {answer['why']}"
+            for worker, (_, answer) in zip(told, answers, strict=True)
+            if answer is not None and not answer["is_done"]
+        ]
 
     def _tell_all(self, message: dict[str, Any]) -> None:
         for worker in self._crew:
@@ -280,6 +293,10 @@ class Master(Service):
             if worker is not None:
                 self._log.warn("worker {number} {why}: killed", number=worker.number, why=why)
                 worker.kill()
+
+
+def _places(settings: Settings) -> tuple[object, ...]:
+    return settings.gateway.listen, settings.gateway.admin
 
 
 def _check_log(settings: Settings) -> None:

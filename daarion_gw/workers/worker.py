@@ -139,8 +139,8 @@ class Worker:
             self._channel.send(self._numbers(order["number"]))
         elif what == "reload":
             is_done = self._reload(Settings.model_validate_json(order["settings"]))
-            number = order["number"]
-            self._channel.send({"say": "reloaded", "number": number, "is_done": is_done})
+            answer = {"number": order["number"], "is_done": is_done}
+            self._channel.send({"say": "reloaded", **answer, "why": self._gateway.reloads.problems})
         elif what == "reopen":
             self._gateway.reopen_log()
         elif what == "drain":
