@@ -101,7 +101,7 @@ def test_wrong_usage_names_itself_and_exits_with_2(
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("command", [(), ("check",), ("routes",), ("stand-in",)])
+@pytest.mark.parametrize("command", [(), ("check",), ("routes",), ("reload",), ("stand-in",)])
 def test_each_command_explains_itself(tmp_path: Path, command: tuple[str, ...]) -> None:
     done = daarion_gw(*command, "--help", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")

@@ -86,7 +86,10 @@ def admin_at(text: str) -> Admin:
     plain = [word for word in words if "=" not in word]
     named = dict(word.split("=", 1) for word in words if "=" in word)
     if kind == "unix":
-        return Admin("", 0, unix=named["address"] if "address" in named else plain[0])
+        path = named["address"] if "address" in named else plain[0]
+        if not path:
+            raise ValueError(text)
+        return Admin("", 0, unix=path)
     if kind not in ("tcp", "tcp4", "tcp6"):
         raise ValueError(text)
     host = named.get("interface", "::" if kind == "tcp6" else "")
