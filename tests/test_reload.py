@@ -94,6 +94,8 @@ def test_a_reload_after_that_gives_it_no_more_time(restored, origin):
         load(restored, WITHOUT)
         if not client.says_nothing(0.2):
             break
+    else:
+        pytest.fail("each reload gave it more time")
     assert read_frame(client).code == 1012
 
 
