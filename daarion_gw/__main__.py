@@ -10,12 +10,13 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from daarion_gw import __version__
+from daarion_gw.admin import asking
 from daarion_gw.config import defaults
-from daarion_gw.config.load import find_file, load
 from daarion_gw.config.problems import ConfigurationError
 from daarion_gw.config.report import (
     render_problems,
@@ -24,6 +25,7 @@ from daarion_gw.config.report import (
     routes_data,
 )
 from daarion_gw.config.settings import Settings
+from daarion_gw.front.loading import Loading
 
 _config = click.option(
     "--config",
@@ -48,6 +50,8 @@ def main() -> None:
 def check(config: str | None) -> None:
     """Read the configuration and name every mistake in it.
 
+    Where the file has tests, they are tried: each must lead where it says.
+
     Exits with 0 when there is none, with 1 otherwise. Nothing is started or changed, and
     upstreams are not asked.
     """
@@ -69,6 +73,66 @@ def routes(config: str | None, as_json: bool) -> None:
         click.echo(json.dumps(routes_data(settings), indent=2, ensure_ascii=False))
     else:
         click.echo(render_routes(settings), nl=False)
+
+
+class _Place(click.ParamType):
+    """An endpoint string or a URL of an admin listener."""
+
+    name = "endpoint or URL"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> asking.Admin:
+        try:
+            return asking.admin_at(value)
+        except (ValueError, LookupError):
+            self.fail(f"{value!r} names no admin listener; expected {asking.FORMS}", param, ctx)
+
+
+@main.command("reload")
+@_config
+@click.option(
+    "--admin",
+    metavar="ENDPOINT",
+    type=_Place(),
+    help="Where its admin listener is, as an endpoint string or a URL; what the file says by "
+    "default.",
+)
+def reload_gateway(config: str | None, admin: asking.Admin | None) -> None:
+    """Check the file, have the running gateway reload it, and say what came of it.
+
+    The gateway is found by its admin listener, and told by a signal: this must run where the
+    gateway runs (in its container), as its user or as root. FILE is what is checked; what the
+    gateway reads is the file that it was started with.
+    """
+    settings = _load(config)
+    try:
+        after = asking.reload(admin or _admin_of(settings))
+    except asking.AskingError as error:
+        click.echo(f"not reloaded: {error}", err=True)
+        sys.exit(1)
+    outcome = after["reload"]
+    if not outcome["ok"]:
+        problems = outcome["problems"]
+        click.echo(f"not reloaded, the old configuration stays:\n{problems}", err=True)
+        sys.exit(1)
+    source = after["source"] or "the default table"
+    click.echo(f"reloaded: {len(after['routes'])} routes of {source}")
+
+
+def _admin_of(settings: Settings) -> asking.Admin:
+    """Where the configuration has its admin listener."""
+    written = settings.gateway.admin
+    if written is None:
+        raise asking.AskingError(
+            "the configuration has no admin listener (admin: off): send SIGHUP to the gateway"
+        )
+    try:
+        return asking.admin_at(written)
+    except (ValueError, LookupError):
+        raise asking.AskingError(
+            f"the admin listener {written} cannot be asked from here: name it with --admin"
+        ) from None
 
 
 @main.command("stand-in")
@@ -95,7 +159,7 @@ def _load(config: str | None) -> Settings:
     """The settings, or every mistake on standard error and exit code 1."""
     cwd = Path.cwd()
     try:
-        return load(find_file(config, cwd), os.environ, cwd)
+        return Loading(config, os.environ, cwd)()
     except ConfigurationError as error:
         click.echo(render_problems(error), nl=False, err=True)
         sys.exit(1)

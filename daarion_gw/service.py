@@ -12,7 +12,7 @@ from twisted.logger import Logger
 from twisted.web.server import Site
 
 from daarion_gw import __version__
-from daarion_gw.admin.described import described, table
+from daarion_gw.admin.described import Reloads, described, table
 from daarion_gw.config.defaults import protocol_for
 from daarion_gw.config.problems import ConfigurationError
 from daarion_gw.config.report import render_problems
@@ -23,6 +23,7 @@ from daarion_gw.front.health import Health
 from daarion_gw.front.listeners import address_of, endpoint, open_port
 from daarion_gw.front.protection import Protection
 from daarion_gw.front.reception import Reception
+from daarion_gw.front.routing import has_start_page
 from daarion_gw.front.start_page import StartPage
 from daarion_gw.front.start_probe import ServiceRow, treq_probe
 from daarion_gw.front.tree import Root, build_root
@@ -56,8 +57,9 @@ class Gateway(Service):
     """Everything that runs in one process.
 
     listen: endpoint strings. load: gives the settings anew for a reload, or raises
-    `ConfigurationError`. mount: puts resources of the user's beside the routes. common: of one
-    among several.
+    `ConfigurationError`. has_changed: asked once a second whether it would give others, where
+    `reload_on_change` is on. mount: puts resources of the user's beside the routes. common: of
+    one among several.
     """
 
     _log = Logger()
@@ -72,6 +74,7 @@ class Gateway(Service):
         mount: Callable[[Root], None] | None = None,
         companions: Sequence[Service] = (),
         common: Common | None = None,
+        has_changed: Callable[[], bool] | None = None,
     ) -> None:
         self.reactor = reactor
         self.settings = settings
@@ -85,6 +88,8 @@ class Gateway(Service):
         self.counters = common.counters
         self._turns = common.turns
         self._load = load
+        self._has_changed = has_changed
+        self.reloads = Reloads()
         self._mount = mount
         self._companions = companions
         self._listen = [(text, common.endpoint(text)) for text in listen]
@@ -123,7 +128,7 @@ class Gateway(Service):
         root = build_root(settings, groups.__getitem__, self.counters, self._instance)
         health: Any = Health()
         root.putChild(b"healthz", health)
-        if not any(route.host is None and route.path == "/" for route in settings.routes):
+        if has_start_page(settings.routes):
             root.putChild(b"", self._start_page(settings))
         if self._mount is not None:
             self._mount(root)
@@ -236,8 +241,15 @@ class Gateway(Service):
         now = self._sweep.now
         for member in self._members.values():
             member.pool.close_idle(now)
+        self._look_for_change()
 
     # reload
+
+    def _look_for_change(self) -> None:
+        look = self._has_changed if self.settings.gateway.reload_on_change else None
+        if look is not None and look():
+            self._tell("the configuration has changed")
+            self.reload()
 
     def reopen_log(self) -> None:
         """Go on with the access log in a new file of its name."""
@@ -257,31 +269,46 @@ class Gateway(Service):
             return False
         try:
             settings = self._load()
-        except ConfigurationError as error:
-            self._log.error("not reloaded, the old configuration stays:\n{problems}",
-                            problems=render_problems(error).rstrip())  # fmt: skip
-            return False
-        try:
             self._take_over(settings)
+        except ConfigurationError as error:
+            problems = render_problems(error).rstrip()
+            self._log.error("not reloaded, the old configuration stays:\n{problems}",
+                            problems=problems)  # fmt: skip
         except OSError as error:
+            problems = str(error)
             self._log.error("not reloaded, the old configuration stays: {error}", error=error)
-            return False
-        self._tell("reloaded: {table}", table=table(settings))
-        return True
+        except Exception:
+            # Resources of the user's may fail as they like.
+            problems = "the work on it failed; the gateway's log has the traceback"
+            self._log.failure("not reloaded, the old configuration stays")
+        else:
+            self.reloads.note()
+            self._tell("reloaded: {table}", table=table(settings))
+            return True
+        self.reloads.note(problems)
+        return False
 
     def _take_over(self, settings: Settings) -> None:
-        """Put ``settings`` in the place of the old ones, all at once; raises OSError before."""
+        """Put ``settings`` in the place of the old ones, all at once.
+
+        Whatever may fail comes first; when it does nothing has changed.
+        """
         old = self.settings.gateway
         new = settings.gateway
         log = self._access_log
-        if new.access_log != old.access_log:
-            log = self._open_log(settings)
-        root = self._build_root(settings)
+        try:
+            root = self._build_root(settings)
+            if new.access_log != old.access_log:
+                log = self._open_log(settings)
+        except Exception:
+            # Pools were made for servers that nobody will ask.
+            self._settle_members(self.settings)
+            raise
         self.settings = settings
         self._site.resource = root
-        self.reception.root = root
         self.reception.settle(new, log)
         self._protection.settle(new.overload)
+        self.reception.lead_by(root)
         if log is not self._access_log:
             self._access_log.close()
             self._access_log = log
@@ -310,11 +337,13 @@ class Gateway(Service):
         admin = self._admin[0] if self._admin is not None else None
         listeners = [text for text, _ in self._listen]
         shown = described(self.settings, listeners, admin, self.idle)
-        return {**shown, "draining": self.reception.is_draining}
+        reload = self.reloads.shown()
+        return {**shown, "draining": self.reception.is_draining, "reload": reload}
 
     def idle(self, upstream: str, server: Server) -> int:
         """How many connections to a server are kept for the next request."""
-        return self._member(upstream, server).pool.idle
+        member = self._members.get((upstream, _address(server)))
+        return member.pool.idle if member is not None else 0
 
 
 def _address(server: Server) -> Server:

@@ -13,10 +13,10 @@ from twisted.application.service import Service
 from twisted.python import usage
 
 from daarion_gw.config.defaults import variable
-from daarion_gw.config.load import find_file, load
 from daarion_gw.config.problems import ConfigurationError
 from daarion_gw.config.report import render_problems, render_summary
 from daarion_gw.config.settings import Settings
+from daarion_gw.front.loading import Loading
 from daarion_gw.net.reactor import install_if_free
 
 WRONG_USAGE = 2
@@ -83,9 +83,8 @@ class Options(usage.Options):
                 raise usage.UsageError(f"--port takes a number from 0 to 65535, not {port!r}")
             self["listen"].insert(0, f"tcp:{port}")
         self["count"] = _count(self["workers"])
-        environ = dict(os.environ)
-        self["load"] = lambda: load(find_file(self["config"], Path.cwd()), self.environ, Path.cwd())
-        self.environ = environ
+        self.environ = dict(os.environ)
+        self["load"] = Loading(self["config"], self.environ, Path.cwd())
         try:
             self["settings"] = self["load"]()
         except ConfigurationError as error:
@@ -138,6 +137,7 @@ def makeService(options: Options) -> Service:
         "listen": options["listen"] or settings.gateway.listen,
         "admin": _admin(options["admin"], settings),
         "load": options["load"],
+        "has_changed": options["load"].has_changed,
         "companions": companions,
     }
     gateway: Any

@@ -105,8 +105,11 @@ SECTIONS: dict[str, tuple[tuple[str | int, ...], type[BaseModel]]] = {
     "breaker": (("upstreams", "u", "breaker"), shape.WrittenBreaker),
     "limits": (("upstreams", "u", "limits"), shape.UpstreamLimits),
     "retry": (("upstreams", "u", "retry"), shape.WrittenRetry),
+    "tests": (("tests", 0), shape.WrittenTest),
 }
 BASE: dict[str, Any] = {
+    # Before all else: where a test stands is a part of its settings.
+    "tests": [{"url": "/x/", "upstream": "u"}],
     "gateway": {"access_log": {}},
     "routes": {"/x/": {"to": "u", "timeouts": {}, "websocket": {}}},
     "upstreams": {

@@ -53,6 +53,19 @@ def test_check_names_every_mistake_and_exits_with_1() -> None:
     assert done.stderr == (CASES / "unknown_keys.txt").read_text("utf-8")
 
 
+def test_check_tries_the_tests_of_the_file(tmp_path: Path) -> None:
+    text = "routes: {/x/: 'http://x:1'}\ntests:\n  - {url: /x/y, target: /y}\n"
+    (tmp_path / "gateway.yaml").write_text(text)
+    assert daarion_gw("check", cwd=tmp_path).returncode == 0
+    (tmp_path / "gateway.yaml").write_text(text + "  - {url: /x/y, target: /x/y}\n")
+    done = daarion_gw("check", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "gateway.yaml:4:5: tests[1]: /x/y goes to route /x/ (upstream /x/) as /y; "
+        "expected target /x/y\n1 mistake\n"
+    )
+
+
 def test_routes_shows_the_table_with_what_the_environment_changed(tmp_path: Path) -> None:
     done = daarion_gw("routes", cwd=tmp_path, DAARION_GRAFANA_URL="http://grafana:3000")
     assert (done.returncode, done.stderr) == (0, "")
@@ -101,7 +114,7 @@ def test_wrong_usage_names_itself_and_exits_with_2(
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("command", [(), ("check",), ("routes",), ("stand-in",)])
+@pytest.mark.parametrize("command", [(), ("check",), ("routes",), ("reload",), ("stand-in",)])
 def test_each_command_explains_itself(tmp_path: Path, command: tuple[str, ...]) -> None:
     done = daarion_gw(*command, "--help", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")

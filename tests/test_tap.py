@@ -99,6 +99,16 @@ def test_a_bad_file_is_told_before_anything_listens(folder):
     assert "listening on" not in done.stdout
 
 
+def test_tests_that_fail_are_mistakes(folder):
+    text = (folder / "gateway.yaml").read_text()
+    (folder / "gateway.yaml").write_text(text + "\ntests: {url: /nowhere/x, route: /a/}\n")
+    for code, flag in ((1, "--check"), (2, "--admin=off")):
+        done = run(folder, flag, "--listen", ANYWHERE)
+        assert done.returncode == code
+        assert "tests[0]: /nowhere/x is answered 404 (no route leads there)" in done.stderr
+        assert "listening on" not in done.stdout
+
+
 def test_a_log_that_cannot_be_written_is_named(folder):
     (folder / "gateway.yaml").write_text(
         ROUTES.replace("access_log: off", "access_log: {format: json, file: no/where.log}")

@@ -1,5 +1,6 @@
 """What is configured, in the words of the status page and of the log."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -32,3 +33,31 @@ def described(
 def table(settings: Settings) -> str:
     """How many routes there are, and where they came from."""
     return f"{len(settings.routes)} routes of {settings.source or 'the default table'}"
+
+
+class Reloads:
+    """How often the configuration was read again, and how that went the last time.
+
+    problems: why the old one stayed then, or nothing.
+    """
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._at: float | None = None
+        self.problems = ""
+
+    def note(self, problems: str = "") -> None:
+        """One is over. problems: why the old configuration stays, or nothing."""
+        self._count += 1
+        self._at = time.time()
+        self.problems = problems
+
+    def shown(self) -> dict[str, Any]:
+        """For the status page."""
+        at = self._at
+        return {
+            "count": self._count,
+            "at": at and time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at)),
+            "ok": not self.problems,
+            "problems": self.problems,
+        }

@@ -14,12 +14,13 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dotenv.parser import parse_stream
 
 from daarion_gw.config.problems import Problem, closest
+from daarion_gw.config.reading import Reading
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _FORMS = "${NAME}, ${NAME:-default} or ${file:/path}"
@@ -37,11 +38,15 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Environment:
-    """The variables of the process above those of ``.env``; files are relative to ``folder``."""
+    """The variables of the process above those of ``.env``; files are relative to ``folder``.
+
+    ``reading`` is told of each file before it is read.
+    """
 
     variables: Mapping[str, str]
     dotenv: Mapping[str, str]
     folder: Path
+    reading: Reading = field(default_factory=Reading)
     _resolving: frozenset[str] = field(default=frozenset())
 
     def lookup(self, name: str) -> tuple[str | None, list[Fault]]:
@@ -51,7 +56,7 @@ class Environment:
         if name in self._resolving or name not in self.dotenv:
             return None, []
         # A name does not see itself, so that A=${A} ends as "not set" instead of never.
-        inner = Environment(self.variables, self.dotenv, self.folder, self._resolving | {name})
+        inner = replace(self, _resolving=self._resolving | {name})
         return inner.expand(self.dotenv[name])
 
     def expand(self, text: str) -> tuple[str, list[Fault]]:
@@ -94,6 +99,7 @@ class Environment:
         path, faults = self.expand(written)
         if faults:
             return "", faults
+        self.reading.note(self.folder / path)
         try:
             return (self.folder / path).read_text("utf-8").rstrip("\r\n"), []
         except OSError as error:
@@ -112,21 +118,23 @@ class Environment:
 
 
 def read_environment(
-    variables: Mapping[str, str], folder: Path
+    variables: Mapping[str, str], folder: Path, reading: Reading | None = None
 ) -> tuple[Environment, list[Problem]]:
     """The variables given and those of ``.env`` in ``folder``, with what is wrong in that file."""
+    reading = Reading() if reading is None else reading
+    reading.note(folder / DOTENV)
     try:
         text = (folder / DOTENV).read_text("utf-8-sig")
     except FileNotFoundError:
-        return Environment(variables, {}, folder), []
+        return Environment(variables, {}, folder, reading), []
     except OSError as error:
         problem = Problem(DOTENV, None, None, "", f"cannot be read: {error.strerror}")
-        return Environment(variables, {}, folder), [problem]
+        return Environment(variables, {}, folder, reading), [problem]
     except UnicodeDecodeError:
         problem = Problem(DOTENV, None, None, "", "cannot be read: it is not UTF-8")
-        return Environment(variables, {}, folder), [problem]
+        return Environment(variables, {}, folder, reading), [problem]
     dotenv, problems = _parse_dotenv(text)
-    return Environment(variables, dotenv, folder), problems
+    return Environment(variables, dotenv, folder, reading), problems
 
 
 def _parse_dotenv(text: str) -> tuple[dict[str, str], list[Problem]]:

@@ -16,9 +16,11 @@ from daarion_gw.config import addresses, defaults
 from daarion_gw.config.document import Document, read_document
 from daarion_gw.config.environment import DOTENV, Environment, read_environment
 from daarion_gw.config.problems import ConfigurationError, Problem, UnfitError
+from daarion_gw.config.reading import Reading
 from daarion_gw.config.references import check_references
 from daarion_gw.config.route_keys import parse_key
-from daarion_gw.config.settings import Gateway, Route, RouteOptions, Server, Settings, Upstream
+from daarion_gw.config.route_tests import RouteTest
+from daarion_gw.config.settings import Route, RouteOptions, Server, Settings, Upstream
 from daarion_gw.config.shape import WrittenFile, WrittenRoute, is_section
 from daarion_gw.config.verdict import add_verdict
 
@@ -37,16 +39,20 @@ def find_file(given: str | None, cwd: Path) -> str | None:
     return next((place for place in PLACES if _stands(cwd / place)), None)
 
 
-def load(path: str | None, environ: Mapping[str, str], cwd: Path) -> Settings:
+def load(
+    path: str | None, environ: Mapping[str, str], cwd: Path, reading: Reading | None = None
+) -> Settings:
     """Settings from the file at ``path`` (relative to ``cwd``), or from none for None.
 
     ``environ`` are the variables of the process; those of ``.env`` in ``cwd`` stand below them.
-    Raises ``ConfigurationError`` with every mistake found.
+    ``reading`` is told of each file. Raises ``ConfigurationError`` with every mistake found.
     """
-    environment, problems = read_environment(environ, cwd)
+    reading = Reading() if reading is None else reading
+    environment, problems = read_environment(environ, cwd, reading)
     if path is None:
-        document, written = None, WrittenFile()
+        document, written = Document(""), WrittenFile()
     else:
+        reading.note(cwd / path)
         document = _read(path, cwd, environment)
         written = _judge(document)
         problems += sorted(
@@ -58,7 +64,7 @@ def load(path: str | None, environ: Mapping[str, str], cwd: Path) -> Settings:
         problems += wrong
     if problems:
         raise ConfigurationError(problems)
-    return _settings(written, overrides, path)
+    return _settings(written, overrides, path, _tests(written, document))
 
 
 def _stands(path: Path) -> bool:
@@ -138,26 +144,34 @@ def _overrides(
     return servers, problems
 
 
-def _settings(written: WrittenFile, overrides: dict[str, Server], path: str | None) -> Settings:
+def _tests(written: WrittenFile, document: Document) -> tuple[RouteTest, ...]:
+    tests = []
+    for number, test in enumerate(written.tests):
+        path = document.nearest(("tests", number))
+        place = document.values[path]
+        hidden = any(each[: len(path)] == path for each in document.expanded)
+        tests.append(test.settings(place.line, place.column, hidden))
+    return tuple(tests)
+
+
+def _settings(
+    written: WrittenFile,
+    overrides: dict[str, Server],
+    path: str | None,
+    tests: tuple[RouteTest, ...],
+) -> Settings:
     general = written.gateway.defaults.options()
     upstreams = {name: upstream.settings(name) for name, upstream in written.upstreams.items()}
     gateway = written.gateway.gateway()
     if written.routes is None:
         table = defaults.upstreams(overrides)
         routes = defaults.routes(general)
-        return _frozen(gateway, routes, {**table, **upstreams}, path)
-    builder = _Table(general, upstreams)
-    routes = tuple(builder.route(key, route) for key, route in written.routes.items())
-    return _frozen(gateway, routes, builder.upstreams, path)
-
-
-def _frozen(
-    gateway: Gateway,
-    routes: tuple[Route, ...],
-    upstreams: dict[str, Upstream],
-    path: str | None,
-) -> Settings:
-    return Settings(gateway=gateway, routes=routes, upstreams=upstreams, source=path)
+        upstreams = {**table, **upstreams}
+    else:
+        builder = _Table(general, upstreams)
+        routes = tuple(builder.route(key, route) for key, route in written.routes.items())
+        upstreams = builder.upstreams
+    return Settings(gateway=gateway, routes=routes, upstreams=upstreams, tests=tests, source=path)
 
 
 @dataclass(slots=True)

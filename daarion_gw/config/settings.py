@@ -32,6 +32,7 @@ from daarion_gw.config.resilience import (
     Sticky,
     UpstreamLimits,
 )
+from daarion_gw.config.route_tests import RouteTest
 
 
 class Server(Model):
@@ -171,8 +172,9 @@ class Gateway(Model):
     ``listen``: Twisted server endpoint strings. ``trusted_proxies``: whose ``X-Forwarded-*`` is
     believed. ``admin``: endpoint string of the admin listener, None = off. ``keep_alive``: how
     long an idle client connection is kept. ``head_timeout``: for a whole request head.
-    ``drain_timeout``: for the exchanges in flight when the gateway stops. ``limits``: of clients'
-    connections. ``overload``: when there is too much to do.
+    ``drain_timeout``: for the exchanges in flight when the gateway stops, and for the WebSockets
+    of a route that a reload took away. ``reload_on_change``: reload when the file changes.
+    ``limits``: of clients' connections. ``overload``: when there is too much to do.
     """
 
     listen: tuple[str, ...] = ("tcp:8080",)
@@ -184,14 +186,19 @@ class Gateway(Model):
     drain_timeout: Duration = 30.0
     limits: ClientLimits = ClientLimits()
     overload: Signals = Signals()
+    reload_on_change: Switch = False
 
 
 class Settings(Model):
-    """Everything. ``source`` is the file it came from, None for the default table alone."""
+    """Everything. ``source`` is the file it came from, None for the default table alone.
+
+    ``tests``: where requests must lead; whoever loads settings sees that they do.
+    """
 
     gateway: Gateway = Gateway()
     routes: tuple[Route, ...] = ()
     upstreams: dict[str, Upstream] = Field(default_factory=dict)
+    tests: tuple[RouteTest, ...] = ()
     source: str | None = None
 
     def upstream_of(self, route: Route) -> Upstream:

@@ -24,6 +24,7 @@ from daarion_gw.config.problems import UnfitError
 from daarion_gw.config.protection import ClientLimits, Signals
 from daarion_gw.config.resilience import UpstreamLimits
 from daarion_gw.config.route_keys import check_path
+from daarion_gw.config.route_tests import A_TEST, WrittenTest
 from daarion_gw.config.settings import (
     AccessLog,
     Gateway,
@@ -176,6 +177,7 @@ class WrittenFile(Model):
     gateway: WrittenGateway = WrittenGateway()
     routes: dict[str, WrittenRoute] | None = None
     upstreams: dict[str, WrittenUpstream] = Field(default_factory=dict)
+    tests: Annotated[tuple[WrittenTest, ...], one_or_more(f"{A_TEST}, or a list of them")] = ()
 
 
 def model_at(path: tuple[str | int, ...]) -> type[Model] | None:
@@ -189,6 +191,8 @@ def model_at(path: tuple[str | int, ...]) -> type[Model] | None:
             return WrittenRoute
         case ("upstreams", str()):
             return WrittenUpstream
+        case ("tests", int()):
+            return WrittenTest
         case (*_, int()) | ("routes", str(), "to"):
             return WrittenServer
     named: dict[str | int, type[Model]] = {
@@ -210,7 +214,7 @@ def model_at(path: tuple[str | int, ...]) -> type[Model] | None:
 def is_section(path: tuple[str | int, ...]) -> bool:
     """Whether ``path`` is a group of keys: one with nothing below it is as good as absent."""
     match path:
-        case ("gateway" | "routes" | "upstreams",):
+        case ("gateway" | "routes" | "upstreams" | "tests",):
             return True
         case ("gateway", "defaults" | "limits" | "overload"):
             return True

@@ -34,7 +34,8 @@ from .records import entry_of, entry_of_own
 from .refusals import ALLOW, CLOSING, send_refusal
 from .relay import Relay, open_relay
 from .rendering import Rendering
-from .tree import Miss, ProxyResource, Root
+from .routing import Miss, redirect_status
+from .tree import ProxyResource, Root
 
 _HEALTH = b"/healthz"
 
@@ -83,12 +84,19 @@ class Reception:
     def settle(self, gateway: Gateway, access_log: AccessLog) -> None:
         """Take over settings of the gateway's own; connections that are there keep their peer."""
         self.head_timeout = gateway.head_timeout
+        self.drain_timeout = gateway.drain_timeout
         self.keep_alive = gateway.keep_alive
         self._trust = Trust(gateway.trusted_proxies)
         peers = [near.peer for near in self.connections]
         self.admission.settle(gateway.limits, self._trust, peers)
         self._access_log = access_log
         self._logs = access_log.enabled
+
+    def lead_by(self, root: Root) -> None:
+        """Requests go by ``root`` from now on; WebSockets whose route it lacks end in a while."""
+        self.root = root
+        for relay in self.relays:
+            relay.look_for_route(root.keys)
 
     # connections
 
@@ -217,9 +225,8 @@ class Reception:
     def _miss(self, near: Near, head: RequestHead, request_id: bytes, miss: Miss) -> None:
         if miss is Miss.SLASH:
             path, mark, query = head.target.partition(b"?")
-            # 301 lets a client turn POST into GET (RFC 9110 15.4.2); 308 does not.
-            safe = head.method in (b"GET", b"HEAD")
-            status, reason = (301, b"Moved Permanently") if safe else (308, b"Permanent Redirect")
+            status = redirect_status(head.method)
+            reason = b"Moved Permanently" if status == 301 else b"Permanent Redirect"
             location = b"Location: %b/%b%b\r\n" % (path, mark, query)
             self._answer(near, head, request_id, status, reason, location)
         elif miss is Miss.AMBIGUOUS:

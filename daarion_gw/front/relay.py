@@ -5,6 +5,7 @@ connections: back-pressure, silence, pings, and which side hears what when the o
 How a side speaks WebSocket is `sides`' affair.
 """
 
+from collections.abc import Container
 from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
@@ -73,6 +74,8 @@ class Relay:
         self.near = NearSide()
         self.far = FarSide()
         self.deadline = NEVER
+        # When it must end because its route is gone.
+        self._leaves_at = NEVER
         # When something came is told by the sweep's clock: none is read per frame.
         self.sweep = reception.sweep
         self.is_closing = False
@@ -139,6 +142,8 @@ class Relay:
         counters.websockets_open += 1
         self.reception.relays.add(self)
         self.sweep.watched.add(self)
+        # The route may have gone while the upstream was asked.
+        self.look_for_route(self.reception.root.keys)
         self._look_again()
         shell.transport.resumeProducing()
         if shell.is_blocked:
@@ -168,6 +173,14 @@ class Relay:
             # The one was not read meanwhile, the other's ping may have waited: no silence.
             side.heard_at = self.sweep.now
         self._look_again()
+
+    def look_for_route(self, keys: Container[str]) -> None:
+        """Where the route is none of ``keys`` any more, end in a while; else live on."""
+        if self.exchange.proxy.route.key in keys:
+            self._leaves_at = NEVER
+        elif self._leaves_at == NEVER:
+            self._leaves_at = self.sweep.now + self.reception.drain_timeout
+            self.deadline = min(self.deadline, self._leaves_at)
 
     # the end
 
@@ -229,6 +242,8 @@ class Relay:
             self._lose(stuck[0], f"the {stuck[0].word} stopped taking messages")
             for side in stuck:
                 side.transport.abortConnection()
+        elif now >= self._leaves_at:
+            self.close(CloseCode.SERVICE_RESTART, "the route is gone")
         elif now >= self._silent_at:
             self.close(CloseCode.GOING_AWAY, "nothing was said for too long")
         else:
@@ -243,7 +258,7 @@ class Relay:
         full = [side.moved_at + self._send_timeout for side in self._sides if side.is_full]
         asked = [side.quiet_since + self._ping_interval for side in self._sides]
         # Nobody is asked while one is full: a ping would wait behind what it does not take.
-        self.deadline = min(self._silent_at, *(full or asked))
+        self.deadline = min(self._silent_at, self._leaves_at, *(full or asked))
 
     @property
     def _silent_at(self) -> float:

@@ -15,6 +15,7 @@ class CloseCode(IntEnum):
     PROTOCOL_ERROR = 1002
     MESSAGE_TOO_BIG = 1009
     INTERNAL_ERROR = 1011
+    SERVICE_RESTART = 1012
 
 
 _FIN: Final = 0x80

@@ -11,10 +11,11 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from daarion_gw import __version__
-from daarion_gw.admin.described import table
+from daarion_gw.admin.described import Reloads, table
 from daarion_gw.admin.site import Workers
 from daarion_gw.admin.site import site as admin_site
 from daarion_gw.config.problems import ConfigurationError
@@ -41,7 +42,8 @@ GRACE = 5.0
 class Master(Service):
     """All that one gateway with several workers is, but the data path.
 
-    give_up: called when no worker can be started at all.
+    give_up: called when no worker can be started at all. has_changed: asked once a second
+    whether the file says something else by now, where `reload_on_change` is on.
     """
 
     _log = Logger()
@@ -56,10 +58,15 @@ class Master(Service):
         load: Callable[[], Settings],
         give_up: Callable[[], None],
         companions: Sequence[Service] = (),
+        has_changed: Callable[[], bool] | None = None,
     ) -> None:
         self._reactor = reactor
         self.settings = settings
         self._load = load
+        self._has_changed = has_changed
+        self._reloads = Reloads()
+        self._looking = LoopingCall(self._look_for_change)
+        self._looking.clock = reactor
         self._give_up = give_up
         self._companions = companions
         self._folder = str(Path.cwd())
@@ -102,7 +109,8 @@ class Master(Service):
     def _describe(self) -> dict[str, Any]:
         listeners = [text for text, _ in self._listen]
         admin = self._admin[0] if self._admin is not None else None
-        return self._sums.describe(listeners, admin, self._is_stopping)
+        shown = self._sums.describe(listeners, admin, self._is_stopping)
+        return {**shown, "reload": self._reloads.shown()}
 
     def startService(self) -> None:
         """Start all workers at once. By now this process is whom twistd was told to be."""
@@ -113,6 +121,7 @@ class Master(Service):
         self._log.info("{most} connections of clients in each worker", most=most)
         for place in range(len(self._crew)):
             self._start(place)
+        self._looking.start(1.0, now=False)
 
     def _start(self, place: int) -> None:
         if self._is_stopping:
@@ -184,6 +193,12 @@ class Master(Service):
 
     # reload
 
+    def _look_for_change(self) -> None:
+        look = self._has_changed if self.settings.gateway.reload_on_change else None
+        if look is not None and look():
+            self._log.info("the configuration has changed")
+            self.reload()
+
     def reload(self) -> None:
         """SIGHUP: read the file again, once for all. One that does not load changes nothing."""
         try:
@@ -194,27 +209,47 @@ class Master(Service):
             problems = render_problems(error).rstrip()
             self._log.error("not reloaded, the old configuration stays:\n{problems}",
                             problems=problems)  # fmt: skip
-            self._tell_all({"do": "reopen"})
+            self._refuse(problems)
             return
         except OSError as error:
             self._log.error("not reloaded, the old configuration stays: {error}", error=error)
-            self._tell_all({"do": "reopen"})
+            self._refuse(str(error))
             return
-        old, self.settings = self.settings.gateway, settings
-        if (settings.gateway.listen, settings.gateway.admin) != (old.listen, old.admin):
+        old, self.settings = self.settings, settings
+        if _places(settings) != _places(old):
             self._log.warn("changed listeners take effect when the gateway is started anew")
-        Deferred.fromCoroutine(self._hand_out(settings))
+        Deferred.fromCoroutine(self._hand_out(settings, old))
 
-    async def _hand_out(self, settings: Settings) -> None:
+    def _refuse(self, problems: str) -> None:
+        """All goes on as it is, in a new file of the log."""
+        self._tell_all({"do": "reopen"})
+        self._reloads.note(problems)
+
+    async def _hand_out(self, settings: Settings, old: Settings) -> None:
+        """Let all workers go on with ``settings``, or all of them with ``old``."""
+        refused = await self._order(settings)
+        if not refused:
+            self._log.info("reloaded: {table}", table=table(settings))
+        elif self.settings is settings:
+            # Those that took it give it back; unless another reload has come by now.
+            self.settings = old
+            await self._order(old)
+        problems = "\n".join(refused)
+        if refused:
+            self._log.error("not reloaded, the old configuration stays: {why}", why=problems)
+        self._reloads.note(problems)
+
+    async def _order(self, settings: Settings) -> list[str]:
+        """Give all workers ``settings``; who could not take them, and why."""
         order = {"do": "reload", "settings": settings.model_dump_json()}
         told = [worker for worker in self._crew if worker is not None]
         answers: Any = await DeferredList([worker.ask(order) for worker in told])
-        for worker, (_, answer) in zip(told, answers, strict=True):
-            # One that has ended meanwhile is followed by one that begins with the new ones.
-            if answer is not None and not answer["is_done"]:
-                self._log.error("worker {number} goes on with the old configuration",
-                                number=worker.number)  # fmt: skip
-        self._log.info("reloaded: {table}", table=table(settings))
+        # One that has ended meanwhile is followed by one that begins with what all have.
+        return [
+            f"worker {worker.number}: {answer['why']}"
+            for worker, (_, answer) in zip(told, answers, strict=True)
+            if answer is not None and not answer["is_done"]
+        ]
 
     def _tell_all(self, message: dict[str, Any]) -> None:
         for worker in self._crew:
@@ -230,6 +265,8 @@ class Master(Service):
 
     async def _stop(self) -> None:
         self._is_stopping = True
+        if self._looking.running:
+            self._looking.stop()
         left = [worker for worker in self._crew if worker is not None]
         for worker in left:
             worker.drain()
@@ -259,6 +296,10 @@ class Master(Service):
             if worker is not None:
                 self._log.warn("worker {number} {why}: killed", number=worker.number, why=why)
                 worker.kill()
+
+
+def _places(settings: Settings) -> tuple[object, ...]:
+    return settings.gateway.listen, settings.gateway.admin
 
 
 def _check_log(settings: Settings) -> None:

@@ -140,10 +140,9 @@ class Worker:
         if what == "tell":
             self._channel.send(self._numbers(order["number"]))
         elif what == "reload":
-            self._settings = Settings.model_validate_json(order["settings"])
-            is_done = self._gateway.reload()
-            number = order["number"]
-            self._channel.send({"say": "reloaded", "number": number, "is_done": is_done})
+            is_done = self._reload(Settings.model_validate_json(order["settings"]))
+            answer = {"number": order["number"], "is_done": is_done}
+            self._channel.send({"say": "reloaded", **answer, "why": self._gateway.reloads.problems})
         elif what == "reopen":
             self._gateway.reopen_log()
         elif what == "drain":
@@ -151,6 +150,14 @@ class Worker:
         elif what == "cut":
             self._drain()
             self._gateway.cut()
+
+    def _reload(self, settings: Settings) -> bool:
+        """Go on with ``settings``, or with the old ones where that fails."""
+        old, self._settings = self._settings, settings
+        is_done = self._gateway.reload()
+        if not is_done:
+            self._settings = old
+        return is_done
 
     def _numbers(self, number: int | None) -> Message:
         """Counters, and idle connections by upstream and server; the answer to ``number``."""

@@ -6,6 +6,7 @@ from tests.wire.mutants import Mutant
 
 TABLE: Final = "daarion_gw/config/table.py"
 TREE: Final = "daarion_gw/front/tree.py"
+ROUTING: Final = "daarion_gw/front/routing.py"
 TARGET: Final = "daarion_gw/wire/target.py"
 RECEPTION: Final = "daarion_gw/front/reception.py"
 HTTP1: Final = "daarion_gw/front/http1.py"
@@ -46,7 +47,7 @@ MUTANTS: Final = (
         ("host", "return host[1 : host.find(b\"]\")]", "return host", "an_ipv6_host"),
     ),
     *_of(
-        TREE, "front/test_routing",
+        ROUTING, "front/test_routing",
         ("ambiguous", "return Miss.AMBIGUOUS", "pass",
          "a_path_that_reads_as_another_route_is_refused[/api/../kept/x]"),
         ("slash", "if slashed is not None and", "if False and",
@@ -70,10 +71,7 @@ MUTANTS: Final = (
          "a_base_path_stands_before_the_rest"),
         ("strip", "strips = route.strip_prefix and", "strips =",
          "a_route_that_does_not_strip_keeps_the_path_and_says_nothing"),
-    ),
-    *_of(
-        RECEPTION, "front/test_routing",
-        ("slash", ' if safe else (308, b"Permanent Redirect")', "",
+        ("slash", 'return 301 if method in (b"GET", b"HEAD") else 308', "return 301",
          "a_missing_slash_is_a_redirect_that_keeps_query_and_method[POST-308]"),
     ),
     *_of(
@@ -378,7 +376,7 @@ MUTANTS: Final = (
     ),
     *_of(
         SERVICE, "test_service",
-        ("reload", "        self.reception.root = root\n", "",
+        ("reload", "        self.reception.lead_by(root)\n", "",
          "a_new_route_is_live_after_sighup"),
         ("reload", "self._members.pop(key).pool.close()", "self._members.pop(key)",
          "idle_connections_to_a_server_that_is_gone_are_closed"),

@@ -17,6 +17,7 @@ from tests.front import (
     machine_mutants,
     overload_mutants,
     relay_mutants,
+    reload_mutants,
     upstream_mutants,
 )
 from tests.wire.mutants import ROOT, Mutant, copy_into, run_tests
@@ -30,6 +31,7 @@ def all_mutants() -> list[Mutant]:
         http2_mutants.MUTANTS,
         machine_mutants.MUTANTS,
         overload_mutants.MUTANTS,
+        reload_mutants.MUTANTS,
     )
     return [mutant for each in lists for mutant in each]
 
