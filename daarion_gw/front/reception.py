@@ -39,6 +39,9 @@ from .tree import ProxyResource, Root
 
 _HEALTH = b"/healthz"
 
+# These hold for many requests: the change was told when it came.
+_TOLD_ONCE = frozenset({Fault.UPSTREAM_DOWN, Fault.BREAKER_OPEN})
+
 
 class Reception:
     """One per gateway: every client connection asks it."""
@@ -280,7 +283,7 @@ class Reception:
         exchange: Exchange,
     ) -> int:  # fmt: skip
         """Send an exchange's refusal; give the size of its body in bytes."""
-        if fault.blame != "client":
+        if fault.blame != "client" and fault not in _TOLD_ONCE:
             self._log.warn(
                 "{request_id}: {detail}", request_id=request_id.decode(), detail=exchange.detail
             )

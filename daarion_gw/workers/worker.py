@@ -69,7 +69,12 @@ class Worker:
             admin=None,
             load=lambda: self._settings,
             common=Common(
-                begin["instance"].encode(), self._counters, self._endpoint, TABLE, begin["of"]
+                begin["instance"].encode(),
+                self._counters,
+                self._endpoint,
+                TABLE,
+                share=begin["of"],
+                secret=bytes.fromhex(begin["secret"]),
             ),
         )
         self._channel = Channel(self._obey, self._master_is_gone)
@@ -168,7 +173,9 @@ class Worker:
             if (count := self._gateway.idle(upstream.name, server))
         ]
         counters = taken(self._counters)
-        return {"say": "numbers", "number": number, "counters": counters, "idle": idle}
+        upstreams = self._gateway.upstreams()
+        return {"say": "numbers", "number": number, "counters": counters, "idle": idle,
+                "upstreams": upstreams}  # fmt: skip
 
     def _relay(self, event: LogEvent) -> None:
         """Let the master log it: there is one log, wherever twistd was told to write it."""

@@ -18,6 +18,7 @@ from tests.front import (
     overload_mutants,
     relay_mutants,
     reload_mutants,
+    server_mutants,
     upstream_mutants,
 )
 from tests.wire.mutants import ROOT, Mutant, copy_into, run_tests
@@ -28,6 +29,7 @@ def all_mutants() -> list[Mutant]:
         front_mutants.MUTANTS,
         relay_mutants.MUTANTS,
         upstream_mutants.MUTANTS,
+        server_mutants.MUTANTS,
         http2_mutants.MUTANTS,
         machine_mutants.MUTANTS,
         overload_mutants.MUTANTS,
