@@ -10,27 +10,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from treq.client import HTTPClient
-from twisted.internet import defer, error
-from twisted.internet.defer import CancelledError, Deferred, gatherResults
-from twisted.internet.endpoints import UNIXClientEndpoint
-from twisted.internet.error import (
-    ConnectError,
-    ConnectionClosed,
-    ConnectionRefusedError,
-    DNSLookupError,
-)
-from twisted.internet.protocol import Protocol
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
-from twisted.web.client import (
-    Agent,
-    HTTPConnectionPool,
-    ResponseFailed,
-    _HTTP11ClientFactory,
-)
+from twisted.web.client import Agent
+
+from daarion_gw.config.settings import Server
+from daarion_gw.upstream.agent import TLS_FAILED, HangUp, agent_of, quiet_pool, reasons, why
 
 LIMIT = 1.5  # seconds for one server, from the first packet to the status line
 FRESH = 2.0  # seconds for which an answer is kept, so that a busy page costs nothing
-TLS_FAILED = "TLS failed"
+_REASONS = reasons(LIMIT)
 
 log = Logger()
 
@@ -128,19 +117,12 @@ class CachedProbe:
         kept.waiting.clear()
 
 
-class _QuietFactory(_HTTP11ClientFactory):
-    """Twisted's, without a line in the log for each connection that comes and goes."""
-
-    noisy = False
-
-
 class _ServerProbe:
     """Asks one server, by URL."""
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
-        self._pool = HTTPConnectionPool(reactor, persistent=False)
-        self._pool._factory = _QuietFactory
+        self._pool = quiet_pool(reactor)
 
     async def ask(self, url: str, verify: bool) -> Answer:
         agent, target = self._reach(url)
@@ -149,71 +131,16 @@ class _ServerProbe:
         try:
             response = await asked.addTimeout(LIMIT, self._reactor)
         except Exception as fault:
-            reason = _why(fault)
+            reason = why(fault, _REASONS)
             return Answer(reason == TLS_FAILED and not verify, reason)
         milliseconds = max(1, round((self._reactor.seconds() - begun) * 1000))
-        response.deliverBody(_NotRead())
+        response.deliverBody(HangUp())
         return Answer(True, f"{response.code} in {milliseconds} ms")
 
     def _reach(self, url: str) -> tuple[Any, str]:
         scheme, _, rest = url.partition(":")
         if scheme == "unix":
-            place = _Socket(self._reactor, rest)
-            agent = Agent.usingEndpointFactory(self._reactor, place, self._pool)
-            return agent, "http://localhost/"
+            server = Server(host="localhost", port=0, unix=rest)
+            return agent_of(self._reactor, server), "http://localhost/"
         scheme = {"ws": "http", "wss": "https"}.get(scheme, scheme)
         return Agent(self._reactor, pool=self._pool), f"{scheme}:{rest.rstrip('/')}/"
-
-
-class _Socket:
-    """Leads every request to one socket file."""
-
-    def __init__(self, reactor: Any, path: str) -> None:
-        self._endpoint = UNIXClientEndpoint(reactor, path)
-
-    def endpointForURI(self, _uri: Any) -> UNIXClientEndpoint:
-        return self._endpoint
-
-
-class _NotRead(Protocol):
-    """Hangs up instead of reading: only the status was wanted."""
-
-    def connectionMade(self) -> None:
-        transport: Any = self.transport
-        if transport is not None:
-            transport.loseConnection()
-
-
-# The first row that fits says it; the order goes from the particular to the general.
-_REASONS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
-    (ConnectionRefusedError, "refused the connection"),
-    (DNSLookupError, "its name is not known"),
-    ((error.TimeoutError, defer.TimeoutError, CancelledError), f"silent for {LIMIT} s"),
-    (ConnectError, "cannot be reached"),
-    (ConnectionClosed, "hung up without an answer"),
-)
-
-
-def _why(fault: Exception) -> str:
-    """In a few words, without an address, why there was no answer."""
-    for cause in (fault, *_causes(fault)):
-        if _is_about_tls(cause):
-            return TLS_FAILED
-        for kind, words in _REASONS:
-            if isinstance(cause, kind):
-                return words
-    if isinstance(fault, ResponseFailed):
-        return "does not speak HTTP"
-    return f"failed: {type(fault).__name__}"
-
-
-def _causes(fault: Exception) -> list[Exception]:
-    """What lies behind a failed request: the wire's own reasons, not the parser's."""
-    reasons = getattr(fault, "reasons", ())
-    causes = [reason.value for reason in reasons if isinstance(reason.value, Exception)]
-    # An unreadable answer ends in a closed connection too; then that is not the cause.
-    return [] if any(type(cause).__name__ == "ParseError" for cause in causes) else causes
-
-
-def _is_about_tls(cause: Exception) -> bool:
-    return type(cause).__module__.partition(".")[0] in ("OpenSSL", "service_identity")

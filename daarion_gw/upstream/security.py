@@ -10,13 +10,16 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from daarion_gw.config.settings import Server
 
 
-def tls_factory(server: Server, factory: Any) -> Any:
-    """``factory`` behind a TLS client that checks the server's certificate and name."""
+def tls_options(server: Server) -> Any:
+    """A TLS client that checks the server's certificate and name, where it is told to."""
     if server.verify:
-        options: Any = ssl.optionsForClientTLS(server.host)
-    else:
-        options = ssl.CertificateOptions(verify=False)
-    return TLSMemoryBIOFactory(options, True, factory)
+        return ssl.optionsForClientTLS(server.host)
+    return ssl.CertificateOptions(verify=False)
+
+
+def tls_factory(server: Server, factory: Any) -> Any:
+    """``factory`` behind a TLS client of its own."""
+    return TLSMemoryBIOFactory(tls_options(server), True, factory)
 
 
 def tls_failure(reason: BaseException | None) -> str:
