@@ -3,7 +3,7 @@
 import gc
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from twisted.application.service import Service
@@ -39,14 +39,16 @@ class Common:
     """What gateways in several processes that serve as one have in common.
 
     instance: how each of them knows requests that another one sent. endpoint: of a listener's
-    string. turns: the file that says who writes the log (see `AccessLog`). What each would say
-    of itself alone, whoever started them says once for all.
+    string. turns: the file that says who writes the log (see `AccessLog`). secret: what cookies
+    of theirs are signed with. What each would say of itself alone, whoever started them says
+    once for all.
     """
 
     instance: bytes
     counters: Counters
     endpoint: Callable[[str], Any]
     turns: int | None = None
+    secret: bytes = field(default_factory=lambda: os.urandom(32), repr=False)
 
 
 class Gateway(Service):
@@ -81,6 +83,7 @@ class Gateway(Service):
             self._tell = self._warn = self._log.debug
         self.counters = common.counters
         self._turns = common.turns
+        self._secret = common.secret
         self._load = load
         self._mount = mount
         self._companions = companions
@@ -91,6 +94,7 @@ class Gateway(Service):
         self._names = Names(reactor)
         # By upstream and by what a server's connections depend on.
         self._members: dict[tuple[str, Server], Member] = {}
+        self._groups: dict[str, Group] = {}
         self._sweep = Sweep(reactor)
         self._access_log = self._open_log(settings)
         root = self._build_root(settings)
@@ -121,19 +125,23 @@ class Gateway(Service):
             root.putChild(b"", self._start_page(settings))
         if self._mount is not None:
             self._mount(root)
+        self._groups = groups
         return root
 
     def _group(self, upstream: Upstream) -> Group:
-        return Group(upstream, [self._member(upstream.name, each) for each in upstream.servers])
+        members = [self._member(upstream, each) for each in upstream.servers]
+        group = Group(upstream, members, self._secret)
+        group.settle(self.counters.upstream(upstream.name), self._groups.get(upstream.name))
+        return group
 
-    def _member(self, upstream: str, server: Server) -> Member:
+    def _member(self, upstream: Upstream, server: Server) -> Member:
         """A server at run time: the same one over a reload, as long as its address is."""
-        key = upstream, _address(server)
+        key = upstream.name, _address(server)
         member = self._members.get(key)
         if member is None:
-            counters = self.counters.server(upstream, server.label)
+            counters = self.counters.server(upstream.name, server.label)
             pool = Pool(self.reactor, self._names, self._sweep, server, counters)
-            member = self._members[key] = Member(server, pool)
+            member = self._members[key] = Member(server, pool, upstream)
         return member
 
     def _start_page(self, settings: Settings) -> Any:
@@ -177,6 +185,7 @@ class Gateway(Service):
     def startService(self) -> None:
         super().startService()
         self._sweep.start()
+        self._settle_members(self.settings)
         for companion in self._companions:
             companion.startService()
         # What is there by now stays: a collector that looks through it stops all for 40 ms.
@@ -211,7 +220,7 @@ class Gateway(Service):
         await self._drain()
         self._sweep.stop()
         for member in self._members.values():
-            member.pool.close()
+            member.close()
         for companion in self._companions:
             stopping = companion.stopService()
             if isinstance(stopping, Deferred):
@@ -228,6 +237,7 @@ class Gateway(Service):
         now = self._sweep.now
         for member in self._members.values():
             member.pool.close_idle(now)
+            member.tick()
 
     # reload
 
@@ -276,16 +286,16 @@ class Gateway(Service):
     def _settle_members(self, settings: Settings) -> None:
         """Let the servers know what is said about them now, and let go of those that are gone."""
         wanted = {
-            (upstream.name, _address(server)): server
+            (upstream.name, _address(server)): (server, upstream)
             for upstream in settings.upstreams.values()
             for server in upstream.servers
         }
         for key, member in list(self._members.items()):
-            server = wanted.get(key)
-            if server is None:
-                self._members.pop(key).pool.close()
+            said = wanted.get(key)
+            if said is None:
+                self._members.pop(key).close()
             else:
-                member.server = server
+                member.settle(*said, self.reactor)
 
     # telling
 
@@ -293,12 +303,17 @@ class Gateway(Service):
         """What is configured, for the admin listener's status."""
         admin = self._admin[0] if self._admin is not None else None
         listeners = [text for text, _ in self._listen]
-        shown = described(self.settings, listeners, admin, self.idle)
+        shown = described(self.settings, listeners, admin, self.idle, self.upstreams())
         return {**shown, "draining": self.reception.is_draining}
 
     def idle(self, upstream: str, server: Server) -> int:
         """How many connections to a server are kept for the next request."""
-        return self._member(upstream, server).pool.idle
+        member = self._members.get((upstream, _address(server)))
+        return member.pool.idle if member is not None else 0
+
+    def upstreams(self) -> dict[str, Any]:
+        """How it stands with each upstream, by its name, as `Group.describe` says it."""
+        return {name: group.describe() for name, group in self._groups.items()}
 
 
 def _address(server: Server) -> Server:

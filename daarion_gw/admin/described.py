@@ -1,32 +1,84 @@
 """What is configured, in the words of the status page and of the log."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from daarion_gw.config.settings import Server, Settings
 
 
 def described(
-    settings: Settings, listen: list[str], admin: str | None, idle: Callable[[str, Server], int]
+    settings: Settings,
+    listen: list[str],
+    admin: str | None,
+    idle: Callable[[str, Server], int],
+    upstreams: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """What `daarion_gw.admin.site` shows; ``idle`` counts unused connections to a server."""
+    """What `daarion_gw.admin.site` shows.
+
+    ``idle`` counts unused connections to a server, ``upstreams`` has what `Group.describe` says.
+    """
+
+    def row(upstream: str, server: Server) -> dict[str, Any]:
+        told = upstreams.get(upstream, {}).get("servers", {}).get(server.label)
+        shown = {"server": server.label, "idle": idle(upstream, server)}
+        # A worker that has only just begun has told nothing yet.
+        return {**shown, "state": told["state"]} if told is not None else shown
+
     return {
         "listeners": listen,
         "admin": admin,
         "source": settings.source,
+        "upstreams": dict(upstreams),
         "routes": [
             {
                 "route": route.key,
                 "upstream": route.upstream,
                 "strip_prefix": route.strip_prefix,
                 "servers": [
-                    {"server": server.label, "idle": idle(route.upstream, server)}
+                    row(route.upstream, server)
                     for server in settings.upstreams[route.upstream].servers
                 ],
             }
             for route in settings.routes
         ],
     }
+
+
+# From the best to the worst: of several processes the worst counts, as one of them acts by it.
+_SERVER_STATES = ("up", "draining", "ejected", "down")
+_BREAKER_STATES = ("closed", "half-open", "open")
+
+
+def together(told: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What several processes say of the same upstreams (`Group.describe`), as one.
+
+    Of states the worst is shown, numbers are added up.
+    """
+    whole: dict[str, Any] = {}
+    for each in told:
+        for name, shown in each.items():
+            known = whole.get(name)
+            whole[name] = shown if known is None else _both(known, shown)
+    return whole
+
+
+def _both(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    both = {**one, **other}
+    for key in one.keys() & other.keys():
+        if key == "servers":
+            servers = {**one[key], **other[key]}
+            for label in one[key].keys() & other[key].keys():
+                servers[label] = _worse(one[key][label], other[key][label], _SERVER_STATES)
+            both[key] = servers
+        elif key == "breaker":
+            both[key] = _worse(one[key], other[key], _BREAKER_STATES)
+        else:
+            both[key] = one[key] + other[key]
+    return both
+
+
+def _worse(one: Any, other: Any, order: tuple[str, ...]) -> Any:
+    return max(one, other, key=lambda shown: order.index(shown["state"]))
 
 
 def table(settings: Settings) -> str:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from daarion_gw.errors import Fault
 from daarion_gw.net.splice import Splice
 from daarion_gw.net.sweep import NEVER
+from daarion_gw.upstream.attempt import Attempt
 from daarion_gw.upstream.connection import UpstreamConnection
 from daarion_gw.upstream.member import Member
-from daarion_gw.upstream.pool import Attempt, Pool
+from daarion_gw.upstream.pool import Pool
 from daarion_gw.wire.answer import AnswerHead, Has
 from daarion_gw.wire.client import origin_of
 from daarion_gw.wire.faults import WireError
@@ -22,6 +23,7 @@ from daarion_gw.wire.passage import Passage, answer_block, forwarding, request_b
 from daarion_gw.wire.request import RequestHead
 
 from .conversation import Near
+from .outcome import binding, refuse_unasked, tell_failure, tell_outcome
 from .patience import answer_late, later, request_late
 from .records import account
 from .shortcut import SHORTEN_FROM, shorten_answer, shorten_upload
@@ -95,9 +97,14 @@ class Exchange:
 
     def begin(self) -> None:
         """Find a connection and send the request's head."""
-        proxy = self.proxy
-        member = proxy.group.pick(self, self._tried)
-        assert member is not None
+        group = self.proxy.group
+        if group.breaker is not None and not group.breaker.admits(self._started):
+            refuse_unasked(self, Fault.BREAKER_OPEN, "is spared: most of it has failed")
+            return
+        member = group.pick(self, self._tried)
+        if member is None:
+            refuse_unasked(self, Fault.UPSTREAM_DOWN, "has no server that is up")
+            return
         self._choose(member)
         connection = self.pool.take(careful=not self.head.is_idempotent)
         if connection is not None:
@@ -139,6 +146,8 @@ class Exchange:
         if member is None:
             self.refuse(fault, detail)
             return
+        if self.proxy.group.watches:
+            tell_failure(self, fault)
         self._choose(member)
         connection = self.pool.take(careful=not self.head.is_idempotent)
         if connection is not None:
@@ -233,6 +242,8 @@ class Exchange:
         block = answer_block(head, self.passage, self.head)
         if not head.has & _DATE:
             block += self.reception.date_line()
+        if self.proxy.group.sticky is not None:
+            block += binding(self)
         block = b"%bX-Request-Id: %b\r\n" % (block, self.request_id)
         near.send_head(head.status, head.reason, block, head.framing, head.content_length)
 
@@ -334,7 +345,8 @@ class Exchange:
         if fault.blame == "client":
             near.no_keep_alive()
         else:
-            self.detail = f"upstream {self.proxy.route.upstream} at {self.server} {detail}"
+            at = f" at {self.server}" if self.server else ""
+            self.detail = f"upstream {self.proxy.route.upstream}{at} {detail}"
         self.sent = self.reception.answer_refusal(near, self.head, self.request_id, fault, self)
         self._finish()
         near.end()
@@ -374,8 +386,9 @@ class Exchange:
 
     @property
     def server(self) -> str:
-        """The server's label, for people."""
-        return self.pool.server.label
+        """The server's label, for people; empty when none was chosen."""
+        pool: Pool | None = getattr(self, "pool", None)
+        return pool.server.label if pool is not None else ""
 
     # switch
 
@@ -386,8 +399,11 @@ class Exchange:
         if detail is not None:
             self.phase = _ASKING
             self.refuse(Fault.UPSTREAM_NONSENSE, detail)
-        elif self.phase is not _DONE:
+            return
+        if self.phase is not _DONE:
             self.phase = _SWITCHED
+        if self.proxy.group.watches:
+            tell_outcome(self, time.perf_counter() - self._started)
 
     def frames_passed(self, received: int, sent: int) -> None:
         """Bytes of frames went through the relay: from the client, and to it."""

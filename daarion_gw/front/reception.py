@@ -35,6 +35,9 @@ from .relay import Relay, open_relay
 from .rendering import Rendering
 from .tree import Miss, ProxyResource, Root
 
+# These hold for many requests: the change was told when it came.
+_TOLD_ONCE = frozenset({Fault.UPSTREAM_DOWN, Fault.BREAKER_OPEN})
+
 
 class Reception:
     """One per gateway: every client connection asks it."""
@@ -254,7 +257,7 @@ class Reception:
         exchange: Exchange,
     ) -> int:  # fmt: skip
         """Send an exchange's refusal; give the size of its body in bytes."""
-        if fault.blame != "client":
+        if fault.blame != "client" and fault not in _TOLD_ONCE:
             self._log.warn(
                 "{request_id}: {detail}", request_id=request_id.decode(), detail=exchange.detail
             )

@@ -8,6 +8,8 @@ from daarion_gw.observe.counters import NO_ANSWER
 from daarion_gw.wire.client import Peer, origin_of
 from daarion_gw.wire.request import RequestHead
 
+from .outcome import tell_outcome
+
 if TYPE_CHECKING:
     from .exchange import Exchange
     from .tree import ProxyResource
@@ -29,6 +31,8 @@ def account(exchange: "Exchange", seconds: float) -> None:
         server.answers[kind if fault is None else NO_ANSWER] += 1
     if fault is not None:
         route.failed(fault.name)
+    if exchange.proxy.group.watches and exchange.status != 101:
+        tell_outcome(exchange, seconds)
 
 
 def entry_of(exchange: "Exchange", seconds: float) -> Entry:

@@ -24,6 +24,7 @@ from daarion_gw.wire.upgrade import (
 )
 
 from .http1 import HTTP1Connection
+from .outcome import binding
 from .sides import FarSide, NearSide, Offering, Side, factories_for
 
 if TYPE_CHECKING:
@@ -123,6 +124,8 @@ class Relay:
         block = without(block, _AUTOBAHNS_OWN.__contains__)
         if not head.has & _DATE:
             block += self.reception.date_line()
+        if exchange.proxy.group.sticky is not None:
+            block += binding(exchange)
         return b"%bX-Request-Id: %b\r\n" % (block, exchange.request_id)
 
     def begin(self) -> None:

@@ -64,7 +64,11 @@ class RouteCounters:
 
 
 class ServerCounters:
-    """One server of one upstream. `answers` as in `RouteCounters`."""
+    """One server of one upstream. `answers` as in `RouteCounters`.
+
+    `members` is in how many processes it is configured now, `out` in how many of them it is not
+    asked, because probes say that it is down or because it was ejected.
+    """
 
     __slots__ = (
         "answers",
@@ -73,7 +77,12 @@ class ServerCounters:
         "connect_failures",
         "connections_open",
         "connections_opened",
+        "ejections",
         "in_flight",
+        "members",
+        "out",
+        "probes_failed",
+        "probes_passed",
         "requests",
         "retries",
         "server",
@@ -92,6 +101,21 @@ class ServerCounters:
         self.connections_open = 0
         self.connect_failures = 0
         self.retries = 0
+        self.ejections = 0
+        self.members = 0
+        self.out = 0
+        self.probes_failed = 0
+        self.probes_passed = 0
+
+
+class UpstreamCounters:
+    """One upstream as a whole. `breaker_open`: in how many processes its breaker is not closed."""
+
+    __slots__ = ("breaker_open", "upstream")
+
+    def __init__(self, upstream: str) -> None:
+        self.upstream = upstream
+        self.breaker_open = 0
 
 
 class FrontCounters:
@@ -122,7 +146,7 @@ class Counters:
     to.
     """
 
-    __slots__ = ("_routes", "_servers", "front", "worker_ends", "workers")
+    __slots__ = ("_routes", "_servers", "_upstreams", "front", "worker_ends", "workers")
 
     def __init__(self, front: FrontCounters | None = None) -> None:
         self.front = FrontCounters() if front is None else front
@@ -130,12 +154,14 @@ class Counters:
         self.worker_ends = 0
         self._routes: dict[tuple[str, str], RouteCounters] = {}
         self._servers: dict[tuple[str, str], ServerCounters] = {}
+        self._upstreams: dict[str, UpstreamCounters] = {}
 
     def clear(self) -> None:
         """Forget everything: for a register that is added up anew each time."""
         self.front = FrontCounters()
         self._routes.clear()
         self._servers.clear()
+        self._upstreams.clear()
 
     def route(self, key: str, upstream: str) -> RouteCounters:
         """Return the counters of a route, the same ones each time."""
@@ -151,6 +177,13 @@ class Counters:
             found = self._servers[upstream, label] = ServerCounters(upstream, label)
         return found
 
+    def upstream(self, name: str) -> UpstreamCounters:
+        """Return the counters of an upstream as a whole, the same ones each time."""
+        found = self._upstreams.get(name)
+        if found is None:
+            found = self._upstreams[name] = UpstreamCounters(name)
+        return found
+
     def routes(self) -> Iterator[RouteCounters]:
         """All routes ever seen, in the order of their first appearance."""
         return iter(tuple(self._routes.values()))
@@ -158,3 +191,7 @@ class Counters:
     def servers(self) -> Iterator[ServerCounters]:
         """All servers ever seen, in the order of their first appearance."""
         return iter(tuple(self._servers.values()))
+
+    def upstreams(self) -> Iterator[UpstreamCounters]:
+        """All upstreams ever seen, in the order of their first appearance."""
+        return iter(tuple(self._upstreams.values()))

@@ -24,7 +24,13 @@ from prometheus_client.core import (
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from daarion_gw.observe.counters import BOUNDS, Counters, RouteCounters, ServerCounters
+from daarion_gw.observe.counters import (
+    BOUNDS,
+    Counters,
+    RouteCounters,
+    ServerCounters,
+    UpstreamCounters,
+)
 
 _BY_ROUTE = ("route", "upstream")
 _BY_SERVER = ("upstream", "server")
@@ -110,6 +116,8 @@ class _CountersCollector(Collector):
         yield _durations(routes)
         yield from _server_counts(servers)
         yield from _server_answers(servers)
+        yield from _server_health(servers)
+        yield from _upstream_counts(tuple(self._counters.upstreams()))
 
     def _processes(self) -> Iterator[Metric]:
         yield GaugeMetricFamily(
@@ -247,3 +255,41 @@ def _server_answers(servers: Iterable[ServerCounters]) -> Iterator[Metric]:
         size.add_metric((*labels, "sent"), each.bytes_sent)
         size.add_metric((*labels, "received"), each.bytes_received)
     return iter((answers, size))
+
+
+def _server_health(servers: Iterable[ServerCounters]) -> Iterator[Metric]:
+    up = GaugeMetricFamily(
+        "daarion_upstream_up",
+        "1 where a server is asked, 0 where it is down or ejected, if only for one process.",
+        labels=_BY_SERVER,
+    )
+    ejections = CounterMetricFamily(
+        "daarion_upstream_ejections",
+        "How often a server was left out because of how it answered.",
+        labels=_BY_SERVER,
+    )
+    probes = CounterMetricFamily(
+        "daarion_upstream_probes",
+        "Health checks of a server that ended, by result.",
+        labels=(*_BY_SERVER, "result"),
+    )
+    for each in servers:
+        labels = (each.upstream, each.server)
+        # What is not configured any more has counted, and is neither up nor down.
+        if each.members:
+            up.add_metric(labels, int(not each.out))
+        ejections.add_metric(labels, each.ejections)
+        probes.add_metric((*labels, "passed"), each.probes_passed)
+        probes.add_metric((*labels, "failed"), each.probes_failed)
+    return iter((up, ejections, probes))
+
+
+def _upstream_counts(upstreams: Iterable[UpstreamCounters]) -> Iterator[Metric]:
+    is_open = GaugeMetricFamily(
+        "daarion_upstream_breaker_open",
+        "Processes in which the breaker of an upstream is open or half-open.",
+        labels=("upstream",),
+    )
+    for each in upstreams:
+        is_open.add_metric((each.upstream,), each.breaker_open)
+    return iter((is_open,))

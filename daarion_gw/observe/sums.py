@@ -6,19 +6,28 @@ with it. This module must not know how the numbers travel.
 
 from typing import Any
 
-from daarion_gw.observe.counters import Counters, FrontCounters, RouteCounters, ServerCounters
+from daarion_gw.observe.counters import (
+    Counters,
+    FrontCounters,
+    RouteCounters,
+    ServerCounters,
+    UpstreamCounters,
+)
 
 Numbers = dict[str, Any]
-_Set = FrontCounters | RouteCounters | ServerCounters
+_Set = FrontCounters | RouteCounters | ServerCounters | UpstreamCounters
 
 _FRONT = ("connections_accepted",)
 _FRONT_NOW = ("connections_open",)
 _ROUTE = ("requests", "bytes_received", "bytes_sent", "websockets_opened", "seconds_sum")
 _ROUTE_NOW = ("in_flight", "websockets_open")
 _SERVER = (
-    "requests", "bytes_sent", "bytes_received", "connections_opened", "connect_failures", "retries"
+    "requests", "bytes_sent", "bytes_received", "connections_opened", "connect_failures", "retries",
+    "ejections", "probes_failed", "probes_passed",
 )  # fmt: skip
-_SERVER_NOW = ("in_flight", "connections_open")
+_SERVER_NOW = ("in_flight", "connections_open", "members", "out")
+_UPSTREAM: tuple[str, ...] = ()
+_UPSTREAM_NOW = ("breaker_open",)
 
 
 def taken(counters: Counters) -> Numbers:
@@ -39,6 +48,11 @@ def taken(counters: Counters) -> Numbers:
             [each.upstream, each.server, numbers]
             for each in counters.servers()
             if (numbers := _of_server(each))
+        ],
+        "upstreams": [
+            [each.upstream, numbers]
+            for each in counters.upstreams()
+            if (numbers := _values(each, _UPSTREAM + _UPSTREAM_NOW))
         ],
     }
 
@@ -81,6 +95,8 @@ def add(total: Counters, numbers: Numbers, is_gone: bool = False) -> None:
         server = total.server(upstream, label)
         _add(server, of_server, _SERVER, () if is_gone else _SERVER_NOW)
         _add_places(server.answers, of_server["answers"])
+    for name, of_upstream in numbers["upstreams"]:
+        _add(total.upstream(name), of_upstream, _UPSTREAM, () if is_gone else _UPSTREAM_NOW)
 
 
 def _add(total: _Set, numbers: Numbers, lasting: tuple[str, ...], now: tuple[str, ...]) -> None:

@@ -3,47 +3,165 @@
 It knows requests only as `Request`, and nothing of what an exchange does with a server.
 """
 
-from collections.abc import Collection, Sequence
-from itertools import count
-from typing import Protocol
+import time
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+from twisted.logger import Logger
 
 from daarion_gw.config.settings import Upstream
-from daarion_gw.wire.request import RequestHead
+from daarion_gw.errors import Fault
+from daarion_gw.observe.counters import UpstreamCounters
 
+from . import breaker as breaking
+from .balance import Request, policy_of
+from .breaker import Breaker
+from .condition import State
 from .member import Member
+from .sticky import Stickiness
 
-
-class Request(Protocol):
-    """What the choice of a server may depend on. client: the address, as logs have it."""
-
-    head: RequestHead
-
-    @property
-    def client(self) -> bytes: ...
+_CLOSED = breaking.State.CLOSED
 
 
 class Group:
-    """The servers of one upstream, as one configuration has them."""
+    """The servers of one upstream, as one configuration has them.
 
-    def __init__(self, upstream: Upstream, members: Sequence[Member]) -> None:
+    sticky, breaker: None when they are off. watches: whether it wants to hear how exchanges
+    went; who does not ask it before telling tells it in vain. secret: for cookies, where the
+    settings have none.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        members: Sequence[Member],
+        secret: bytes = b"",
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
         self.upstream = upstream
-        self.members = tuple(members)
-        # The usual case costs nothing.
-        self._only = self.members[0] if len(self.members) == 1 else None
-        self._turn = count()
+        # The same server twice is one that counts twice.
+        self._weights: dict[Member, int] = {}
+        for member, server in zip(members, upstream.servers, strict=True):
+            self._weights[member] = self._weights.get(member, 0) + server.weight
+        self.members = tuple(self._weights)
+        self._draining = frozenset(
+            member for member, server in zip(members, upstream.servers, strict=True) if server.drain
+        )
+        said = upstream.breaker
+        self.breaker = Breaker(said, clock()) if said is not None else None
+        self.sticky = (
+            Stickiness(upstream.sticky, upstream.name, self.members, secret)
+            if upstream.sticky is not None
+            else None
+        )
+        self.watches = self.breaker is not None or (
+            upstream.eject is not None and len(self.members) > 1
+        )
+        self._policy = policy_of(upstream.balance, self._weights)
+        self.counters = UpstreamCounters(upstream.name)
+        self._clock = clock
+        # The usual case costs nothing: one server, and nobody who could say that it is down.
+        is_plain = upstream.health_check is None and not self._draining
+        self._only = self.members[0] if is_plain and len(self.members) == 1 else None
 
     def __repr__(self) -> str:
         return f"<Group {self.upstream.name}: {', '.join(map(repr, self.members))}>"
 
+    def settle(self, counters: UpstreamCounters, before: "Group | None") -> None:
+        """Go on where the one ``before`` a reload was."""
+        self.counters = counters
+        if before is not None and before.upstream.breaker == self.upstream.breaker:
+            self.breaker = before.breaker
+        counters.breaker_open = int(not self._is_closed)
+
+    @property
+    def _is_closed(self) -> bool:
+        return self.breaker is None or self.breaker.state is _CLOSED
+
+    # who is asked
+
     def pick(self, request: Request, tried: Collection[Member]) -> Member | None:
-        """The server to ask next; None when there is none that was not tried."""
+        """The server to ask next; None when there is none that may be asked and was not tried."""
         if not tried and self._only is not None:
             return self._only
-        # One that was tried leaves its turn to the one behind it.
-        turn = next(self._turn) if not tried else self.members.index(next(iter(tried))) + 1
-        size = len(self.members)
-        for place in range(turn, turn + size):
-            member = self.members[place % size]
-            if member not in tried:
-                return member
-        return None
+        if self.sticky is not None:
+            bound = self.sticky.bound(request.head)
+            if bound is not None and bound.condition.is_ready and bound not in tried:
+                return bound
+        candidates = self._candidates(tried)
+        if len(candidates) > 1:
+            return self._policy.choose(candidates, request)
+        return candidates[0] if candidates else None
+
+    def _candidates(self, tried: Collection[Member]) -> list[Member]:
+        draining = self._draining
+        left = [each for each in self.members if each not in tried and each not in draining]
+        ready = [each for each in left if each.condition.is_ready]
+        if ready:
+            return ready
+        # Better one that was left out than none; one that probes say is down is no better.
+        return [each for each in left if not each.condition.is_down]
+
+    # how it went: only called where `watches` says so
+
+    def answered(self, member: Member, status: int) -> None:
+        """``member`` gave an answer."""
+        now = self._clock()
+        self._judge(member, member.condition.answered(status, now), now)
+
+    def failed(self, member: Member, fault: Fault) -> None:
+        """``member`` could not be connected to, gave no answer, or broke one off."""
+        now = self._clock()
+        self._judge(member, member.condition.failed(fault.name, now), now)
+
+    def _judge(self, member: Member, reason: str | None, now: float) -> None:
+        if reason is not None and self._is_spare(member):
+            member.eject(reason, now)
+
+    def _is_spare(self, member: Member) -> bool:
+        """Whether another server could take its work: the last one is never ejected."""
+        return any(
+            each.condition.is_ready and each is not member and each not in self._draining
+            for each in self.members
+        )
+
+    def ended(self, began: float, now: float, good: bool | None) -> None:
+        """An exchange that the breaker let through has ended, whichever servers it asked.
+
+        began, now: by `time.perf_counter`. good: None when its client left, or was at fault.
+        """
+        breaker = self.breaker
+        if breaker is None:
+            return
+        sentence = breaker.ended(began, now, good)
+        is_closed = self._is_closed
+        self.counters.breaker_open = int(not is_closed)
+        if sentence is not None:
+            tell = self._log.info if is_closed else self._log.warn
+            tell("upstream {name}: {sentence}", name=self.upstream.name, sentence=sentence)
+
+    # telling
+
+    def describe(self) -> dict[str, Any]:
+        """How it stands with the servers and the breaker, fit for JSON."""
+        now, wall = self._clock(), time.time()
+
+        def told(state: str, reason: str, since: float) -> dict[str, str]:
+            moment = time.gmtime(wall - (now - since))
+            shown = {"state": state, "since": time.strftime("%Y-%m-%dT%H:%M:%SZ", moment)}
+            return {**shown, "reason": reason} if reason else shown
+
+        servers = {}
+        for member in self.members:
+            condition = member.condition
+            state = condition.state
+            if state is State.UP and member in self._draining:
+                state = State.DRAINING
+            servers[member.server.label] = told(state.value, condition.reason, condition.since)
+        shown: dict[str, Any] = {"servers": servers}
+        breaker = self.breaker
+        if breaker is not None:
+            shown["breaker"] = told(breaker.state.value, breaker.reason, breaker.since)
+        return shown

@@ -1,4 +1,4 @@
-"""Names to addresses, remembered for five seconds at most.
+"""Names to addresses, remembered for five seconds at most, and in which order to try them.
 
 A container that comes back with another address is found again because nothing here
 remembers longer. It knows nothing of connections.
@@ -6,6 +6,7 @@ remembers longer. It knows nothing of connections.
 
 import time
 from collections.abc import Callable
+from itertools import zip_longest
 from typing import Any
 
 from twisted.internet.abstract import isIPAddress, isIPv6Address
@@ -13,6 +14,10 @@ from twisted.internet.interfaces import IResolutionReceiver
 from zope.interface import implementer
 
 REMEMBER = 5.0
+# For so many seconds an address that failed is the last that is tried.
+AVOID = 10.0
+# Kept failures are looked through when there are so many: names come and go.
+_FAILED_AT_MOST = 256
 
 Tell = Callable[[list[str]], None]
 
@@ -50,6 +55,8 @@ class Names:
         self._clock = clock
         self._known: dict[str, tuple[float, list[str]]] = {}
         self._lookups: dict[str, _Lookup] = {}
+        # Until when an address and port is tried last.
+        self._failed: dict[tuple[str, int], float] = {}
 
     def find(self, host: str, tell: Tell) -> None:
         """Call ``tell`` with the addresses of ``host``, at once when they are known.
@@ -74,6 +81,35 @@ class Names:
     def forget(self, host: str) -> None:
         """Nothing answers at the remembered addresses: ask again next time."""
         self._known.pop(host, None)
+
+    # several addresses
+
+    def in_order(self, addresses: list[str], port: int) -> list[str]:
+        """In which order to try ``addresses`` of a name (RFC 8305 section 4).
+
+        The families take turns, beginning with the one that the system prefers; what failed
+        within the last seconds goes last.
+        """
+        first_is_6 = ":" in addresses[0]
+        same = [each for each in addresses if (":" in each) is first_is_6]
+        others = [each for each in addresses if (":" in each) is not first_is_6]
+        mixed = [each for pair in zip_longest(same, others) for each in pair if each is not None]
+        if self._failed:
+            now = self._clock()
+            # Sorting is stable: beyond that the order stays.
+            mixed.sort(key=lambda each: self._failed.get((each, port), now) > now)
+        return mixed
+
+    def failed(self, address: str, port: int) -> None:
+        """Nobody answers at this one of several addresses: others first, for a while."""
+        now = self._clock()
+        if len(self._failed) >= _FAILED_AT_MOST:
+            self._failed = {key: until for key, until in self._failed.items() if until > now}
+        self._failed[address, port] = now + AVOID
+
+    def works(self, address: str, port: int) -> None:
+        """It does answer."""
+        self._failed.pop((address, port), None)
 
     def _found(self, host: str, addresses: list[str]) -> None:
         if addresses:

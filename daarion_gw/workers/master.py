@@ -68,6 +68,7 @@ class Master(Service):
         self._held: list[Any] = []
         self._admin_port: Any = None
         self._instance = os.urandom(4).hex()
+        self._secret = os.urandom(32).hex()
         self._table = Table.create(count)
         self._crew: list[Crewman | None] = [None] * count
         # How often in a row the worker in each place has ended soon.
@@ -126,6 +127,7 @@ class Master(Service):
             "listen": [text for text, _ in self._listen],
             "instance": self._instance,
             "ticket_keys": [period, secret.hex()],
+            "secret": self._secret,
         }
         files = [port.fileno() for port in self._held]
         start = Start(number, self._table.file, files, first)

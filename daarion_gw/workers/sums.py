@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList
 
-from daarion_gw.admin.described import described
+from daarion_gw.admin.described import described, together
 from daarion_gw.config.settings import Server, Settings
 from daarion_gw.observe.counters import Counters
 from daarion_gw.observe.sums import add, taken
@@ -89,7 +89,8 @@ class Sums:
         def sum_of(upstream: str, server: Server) -> int:
             return idle.get((upstream, server.label), 0)
 
-        shown = described(self._settings(), listeners, admin, sum_of)
+        told = [worker.last["upstreams"] for worker in self._crew() if worker.last]
+        shown = described(self._settings(), listeners, admin, sum_of, together(told))
         rows = [self._row(worker) for worker in self._crew()]
         return {**shown, "draining": draining, "workers": rows}
 

@@ -68,7 +68,13 @@ class Worker:
             listen=begin["listen"],
             admin=None,
             load=lambda: self._settings,
-            common=Common(begin["instance"].encode(), self._counters, self._endpoint, TABLE),
+            common=Common(
+                begin["instance"].encode(),
+                self._counters,
+                self._endpoint,
+                TABLE,
+                secret=bytes.fromhex(begin["secret"]),
+            ),
         )
         self._channel = Channel(self._obey, self._master_is_gone)
         self._has_closed: Deferred[None] = Deferred()
@@ -159,7 +165,9 @@ class Worker:
             if (count := self._gateway.idle(upstream.name, server))
         ]
         counters = taken(self._counters)
-        return {"say": "numbers", "number": number, "counters": counters, "idle": idle}
+        upstreams = self._gateway.upstreams()
+        return {"say": "numbers", "number": number, "counters": counters, "idle": idle,
+                "upstreams": upstreams}  # fmt: skip
 
     def _relay(self, event: LogEvent) -> None:
         """Let the master log it: there is one log, wherever twistd was told to write it."""

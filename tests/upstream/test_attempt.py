@@ -6,8 +6,9 @@ from twisted.internet.task import Clock
 from daarion_gw.config.settings import Server
 from daarion_gw.errors import Fault
 from daarion_gw.observe.counters import Counters
+from daarion_gw.upstream.attempt import Attempt
 from daarion_gw.upstream.names import Names
-from daarion_gw.upstream.pool import Attempt, Pool
+from daarion_gw.upstream.pool import Pool
 from tests.upstream.test_names import Resolver
 
 

@@ -2,9 +2,10 @@
 
 from typing import Any
 
+import pytest
 from twisted.internet.address import IPv4Address, IPv6Address
 
-from daarion_gw.upstream.names import REMEMBER, Names, is_address
+from daarion_gw.upstream.names import AVOID, REMEMBER, Names, is_address
 
 
 class Resolver:
@@ -130,3 +131,50 @@ def test_what_one_does_to_its_answer_does_not_change_the_next_ones():
 def test_what_is_an_address():
     assert is_address("10.0.0.1") and is_address("::1")
     assert not is_address("app") and not is_address("10.0.0")
+
+
+# several addresses
+
+
+@pytest.mark.parametrize(
+    ("addresses", "order"),
+    [
+        (["::1", "::2", "::3", "10.0.0.1", "10.0.0.2"], "::1 10.0.0.1 ::2 10.0.0.2 ::3"),
+        (["10.0.0.1", "10.0.0.2", "::1"], "10.0.0.1 ::1 10.0.0.2"),
+        (["10.0.0.1", "::1", "10.0.0.2", "::2"], "10.0.0.1 ::1 10.0.0.2 ::2"),
+        (["10.0.0.2", "10.0.0.1"], "10.0.0.2 10.0.0.1"),
+    ],
+)
+def test_families_take_turns_and_the_systems_favourite_is_first(addresses, order):
+    assert World().names.in_order(addresses, 80) == order.split()
+
+
+def test_what_failed_lately_goes_last():
+    world = World()
+    world.names.failed("::1", 80)
+    assert world.names.in_order(["::1", "10.0.0.1", "::2"], 80) == ["10.0.0.1", "::2", "::1"]
+    world.now += AVOID - 0.1
+    assert world.names.in_order(["::1", "10.0.0.1", "::2"], 80)[-1] == "::1"
+    world.now += 0.2
+    assert world.names.in_order(["::1", "10.0.0.1", "::2"], 80)[0] == "::1"
+
+
+def test_what_answers_again_has_its_place_again():
+    world = World()
+    world.names.failed("::1", 80)
+    world.names.works("::1", 80)
+    assert world.names.in_order(["::1", "10.0.0.1"], 80)[0] == "::1"
+
+
+def test_another_port_is_another_server():
+    world = World()
+    world.names.failed("10.0.0.1", 80)
+    assert world.names.in_order(["10.0.0.1", "10.0.0.2"], 81) == ["10.0.0.1", "10.0.0.2"]
+
+
+def test_failures_are_not_kept_for_ever():
+    world = World()
+    for number in range(1000):
+        world.now += 1
+        world.names.failed(f"10.0.{number // 256}.{number % 256}", 80)
+    assert len(world.names._failed) <= 256
