@@ -380,7 +380,7 @@ MUTANTS: Final = (
         SERVICE, "test_service",
         ("reload", "        self.reception.root = root\n", "",
          "a_new_route_is_live_after_sighup"),
-        ("reload", "self._members.pop(key).pool.close()", "self._members.pop(key)",
+        ("reload", "self._members.pop(key).close()", "self._members.pop(key)",
          "idle_connections_to_a_server_that_is_gone_are_closed"),
     ),
     *_of(

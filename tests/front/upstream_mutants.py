@@ -7,8 +7,8 @@ from tests.wire.mutants import Mutant
 EXCHANGE: Final = "daarion_gw/front/exchange.py"
 UPLOAD: Final = "daarion_gw/front/upload.py"
 CONNECTION: Final = "daarion_gw/upstream/connection.py"
-GROUP: Final = "daarion_gw/upstream/group.py"
 POOL: Final = "daarion_gw/upstream/pool.py"
+ATTEMPT: Final = "daarion_gw/upstream/attempt.py"
 NAMES: Final = "daarion_gw/upstream/names.py"
 SECURITY: Final = "daarion_gw/upstream/security.py"
 TRANSPORT: Final = "daarion_gw/net/transport.py"
@@ -48,12 +48,10 @@ MUTANTS: Final = (
     Mutant("retry", POOL, "if not (careful or self._asks_always) or not has_ended(", "if True or (",
            "tests/upstream/test_pool.py::"
            "test_bytes_that_nobody_asked_for_are_noticed_where_it_matters[True]"),
-    Mutant("servers", GROUP, "turn = next(self._turn) if not tried", "turn = 0 if not tried",
-           _CONNECTIONS + "several_servers_take_turns"),
-    Mutant("servers", EXCHANGE, "if member is None:", "if True:",
+    Mutant("servers", EXCHANGE,
+           "        if member is None:\n            self.refuse(fault, detail)",
+           "        if True:\n            self.refuse(fault, detail)",
            _CONNECTIONS + "the_next_one_is_tried_when_one_refuses"),
-    Mutant("servers", GROUP, "else self.members.index(next(iter(tried))) + 1",
-           "else next(self._turn) // 2", _CONNECTIONS + "also_when_many_ask_at_the_same_time"),
     Mutant("idle bytes", CONNECTION,
            "            self.pool.forget(self)\n            self.abort()\n",
            "", _CONNECTIONS + "bytes_on_an_idle_connection_end_it[x]"),
@@ -86,7 +84,7 @@ MUTANTS: Final = (
            "test_bytes_that_came_before_a_request_are_not_its_answer"),
     Mutant("leaving", TRANSPORT, "    tells_hangup = True", "    tells_hangup = False",
            "tests/front/test_leaving.py::test_it_is_noticed_at_once[close]"),
-    Mutant("no files", POOL, 'if getattr(reason, "osError", None) in _OUT_OF:', "if False:",
+    Mutant("no files", ATTEMPT, 'if getattr(reason, "osError", None) in _OUT_OF:', "if False:",
            "tests/front/test_own_trouble.py::test_without_a_file_for_the_server_it_is_a_503"),
     Mutant("reload", POOL, "        if self._is_closed:", "        if False:",
            "tests/upstream/test_pool.py::test_a_closed_pool_keeps_nothing"),
@@ -107,7 +105,7 @@ MUTANTS: Final = (
            "tests/upstream/test_pool.py::test_more_idle_connections_than_are_wanted_are_closed"),
     Mutant("pool", POOL, "if before is not None and connection.idle_until > before:", "if False:",
            "tests/upstream/test_pool.py::TestPooling"),
-    Mutant("connect", POOL, "self._timeout = timeout or None", "self._timeout = None",
+    Mutant("connect", ATTEMPT, "self._timeout = timeout or None", "self._timeout = None",
            "tests/front/test_time_limits.py::test_a_server_that_does_not_accept_is_a_504"),
     Mutant("names", NAMES, "REMEMBER = 5.0", "REMEMBER = 50.0",
            "tests/upstream/test_names.py::"

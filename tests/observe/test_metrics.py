@@ -39,6 +39,12 @@ def some_counters() -> Counters:
     server.connections_open = 1
     server.connect_failures = 6
     server.retries = 1
+    server.members = 2
+    server.out = 1
+    server.ejections = 3
+    server.probes_passed = 8
+    server.probes_failed = 9
+    counters.upstream("microdao-api").breaker_open = 1
     return counters
 
 
@@ -79,6 +85,11 @@ def test_every_counter_is_in_the_text():
     assert found["daarion_upstream_connections_open", *SERVER] == 1
     assert found["daarion_upstream_connect_failures_total", *SERVER] == 6
     assert found["daarion_upstream_retries_total", *SERVER] == 1
+    assert found["daarion_upstream_up", *SERVER] == 0
+    assert found["daarion_upstream_ejections_total", *SERVER] == 3
+    assert found["daarion_upstream_probes_total", ("result", "passed"), *SERVER] == 8
+    assert found["daarion_upstream_probes_total", ("result", "failed"), *SERVER] == 9
+    assert found["daarion_upstream_breaker_open", ("upstream", "microdao-api")] == 1
     assert found["daarion_upstream_in_flight", *SERVER] == 0
     assert found["process_start_time_seconds",] > 1e9
     assert any(key[0] == "daarion_build_info" and ("version", "0.1.0") in key for key in found)
@@ -127,3 +138,12 @@ def test_promtool_has_nothing_to_say():
     text, _ = Metrics(some_counters(), "0.1.0").text("")
     checked = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True)
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
+
+
+def test_a_server_is_up_where_nobody_has_it_out_and_it_is_configured():
+    counters = some_counters()
+    server = counters.server("microdao-api", "127.0.0.1:8000")
+    server.out = 0
+    assert samples(Metrics(counters, "0.1.0").text("")[0])["daarion_upstream_up", *SERVER] == 1
+    server.members = 0
+    assert ("daarion_upstream_up", *SERVER) not in samples(Metrics(counters, "0.1.0").text("")[0])

@@ -1,5 +1,7 @@
 """An upstream server that answers by itself, well or badly as the test says at the moment."""
 
+import contextlib
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -16,6 +18,10 @@ class _Server(ThreadingHTTPServer):
 class _Answering(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _Server
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.service.sockets.append(self.connection)
 
     def do_GET(self) -> None:
         service = self.server.service
@@ -49,6 +55,7 @@ class Service:
         self.asked = 0
         self.probed = 0
         self.port = 0
+        self.sockets: list[socket.socket] = []
         self._server: _Server | None = None
         self.start()
 
@@ -68,8 +75,12 @@ class Service:
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
 
     def stop(self) -> None:
-        """Connections are refused from now on; those that there are stay."""
+        """End all connections; new ones are refused from now on."""
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
             self._server = None
+        for each in self.sockets:
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+        self.sockets.clear()
