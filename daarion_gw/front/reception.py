@@ -42,6 +42,9 @@ _HEALTH = b"/healthz"
 # These hold for many requests: the change was told when it came.
 _TOLD_ONCE = frozenset({Fault.UPSTREAM_DOWN, Fault.BREAKER_OPEN})
 
+# These hold for many requests: the change was told when it came.
+_TOLD_ONCE = frozenset({Fault.UPSTREAM_DOWN, Fault.BREAKER_OPEN})
+
 
 class Reception:
     """One per gateway: every client connection asks it."""

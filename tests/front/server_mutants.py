@@ -210,8 +210,7 @@ MUTANTS: Final = (
            _NAMES + "what_failed_lately_goes_last"),
     # told
     Mutant("told", METRICS, "        if each.members:\n", "        if True:\n",
-           "tests/observe/test_metrics.py::"
-           "test_a_server_is_up_where_nobody_has_it_out_and_it_is_configured"),
+           _FAILING + "status_and_metrics_say_how_it_stands"),
     Mutant("told", MEMBER, "self.pool.counters.out = int(not is_ready)",
            "self.pool.counters.out = 0", _CONDITION + "an_ejected_one_is_not_asked"),
     Mutant("told", SUMS, '"connections_open", "members", "out")', '"connections_open", "members")',

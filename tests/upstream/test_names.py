@@ -153,6 +153,7 @@ def test_what_failed_lately_goes_last():
     world = World()
     world.names.failed("::1", 80)
     assert world.names.in_order(["::1", "10.0.0.1", "::2"], 80) == ["10.0.0.1", "::2", "::1"]
+    assert AVOID == 10
     world.now += AVOID - 0.1
     assert world.names.in_order(["::1", "10.0.0.1", "::2"], 80)[-1] == "::1"
     world.now += 0.2
