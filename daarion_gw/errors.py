@@ -33,8 +33,10 @@ class Fault(Enum):
     UPSTREAM_NONSENSE = (502, "Bad Gateway", "upstream")
     UPSTREAM_CONNECT_TIMEOUT = (504, "Gateway Timeout", "upstream")
     UPSTREAM_TIMEOUT = (504, "Gateway Timeout", "upstream")
+    UPSTREAM_DOWN = (503, "Service Unavailable", "upstream")
     # The gateway's own state.
     OVERLOADED = (503, "Service Unavailable", "gateway")
+    UPSTREAM_BUSY = (503, "Service Unavailable", "gateway")
     INTERNAL = (500, "Internal Server Error", "gateway")
 
     def __init__(self, status: int, title: str, blame: str) -> None:

@@ -39,14 +39,16 @@ class Common:
     """What gateways in several processes that serve as one have in common.
 
     instance: how each of them knows requests that another one sent. endpoint: of a listener's
-    string. turns: the file that says who writes the log (see `AccessLog`). What each would say
-    of itself alone, whoever started them says once for all.
+    string. turns: the file that says who writes the log (see `AccessLog`). share: how many they
+    are, each with its part of what is limited. What each would say of itself alone, whoever
+    started them says once for all.
     """
 
     instance: bytes
     counters: Counters
     endpoint: Callable[[str], Any]
     turns: int | None = None
+    share: int = 1
 
 
 class Gateway(Service):
@@ -81,6 +83,7 @@ class Gateway(Service):
             self._tell = self._warn = self._log.debug
         self.counters = common.counters
         self._turns = common.turns
+        self._share = common.share
         self._load = load
         self._mount = mount
         self._companions = companions
@@ -91,6 +94,7 @@ class Gateway(Service):
         self._names = Names(reactor)
         # By upstream and by what a server's connections depend on.
         self._members: dict[tuple[str, Server], Member] = {}
+        self._groups: dict[str, Group] = {}
         self._sweep = Sweep(reactor)
         self._access_log = self._open_log(settings)
         root = self._build_root(settings)
@@ -121,10 +125,14 @@ class Gateway(Service):
             root.putChild(b"", self._start_page(settings))
         if self._mount is not None:
             self._mount(root)
+        self._groups = groups
         return root
 
     def _group(self, upstream: Upstream) -> Group:
-        return Group(upstream, [self._member(upstream.name, each) for each in upstream.servers])
+        name = upstream.name
+        group = Group(upstream, [self._member(name, each) for each in upstream.servers])
+        group.settle(self.counters.upstream(name), self._share, self._groups.get(name))
+        return group
 
     def _member(self, upstream: str, server: Server) -> Member:
         """A server at run time: the same one over a reload, as long as its address is."""
@@ -228,6 +236,8 @@ class Gateway(Service):
         now = self._sweep.now
         for member in self._members.values():
             member.pool.close_idle(now)
+        for group in self._groups.values():
+            group.tick()
 
     # reload
 

@@ -22,6 +22,8 @@ _HINTS: Final = {
     Fault.UPSTREAM_NONSENSE: "The service's answer breaks the rules of HTTP; see its own log.",
     Fault.UPSTREAM_CONNECT_TIMEOUT: "Is the address right, and does a firewall let it through?",
     Fault.UPSTREAM_TIMEOUT: "If the service needs this long, raise timeouts of this route.",
+    Fault.UPSTREAM_DOWN: "Are the services running? `/status` says what is known of each.",
+    Fault.UPSTREAM_BUSY: "If the service can take more at once, raise limits of its upstream.",
     Fault.BODY_TOO_LARGE: "If bodies of this size are meant, raise max_body of this route.",
     Fault.NOT_FOUND: "`daarion-gw routes` lists the routes there are.",
     Fault.LOOP: "The upstream of this route leads back to the gateway.",
@@ -30,6 +32,8 @@ _HINTS: Final = {
 }
 _FIELDS: Final = {
     Fault.OVERLOADED: b"Retry-After: 1\r\n",
+    Fault.UPSTREAM_DOWN: b"Retry-After: 1\r\n",
+    Fault.UPSTREAM_BUSY: b"Retry-After: 1\r\n",
     Fault.UPGRADE_REQUIRED: (
         b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
     ),

@@ -94,6 +94,17 @@ class ServerCounters:
         self.retries = 0
 
 
+class UpstreamCounters:
+    """One upstream as a whole: who waits for it now, and who was refused because it is busy."""
+
+    __slots__ = ("busy", "upstream", "waiting")
+
+    def __init__(self, upstream: str) -> None:
+        self.upstream = upstream
+        self.waiting = 0
+        self.busy = 0
+
+
 class FrontCounters:
     """All listeners together: connections, and requests refused before a route was known."""
 
@@ -122,7 +133,7 @@ class Counters:
     to.
     """
 
-    __slots__ = ("_routes", "_servers", "front", "worker_ends", "workers")
+    __slots__ = ("_routes", "_servers", "_upstreams", "front", "worker_ends", "workers")
 
     def __init__(self, front: FrontCounters | None = None) -> None:
         self.front = FrontCounters() if front is None else front
@@ -130,12 +141,14 @@ class Counters:
         self.worker_ends = 0
         self._routes: dict[tuple[str, str], RouteCounters] = {}
         self._servers: dict[tuple[str, str], ServerCounters] = {}
+        self._upstreams: dict[str, UpstreamCounters] = {}
 
     def clear(self) -> None:
         """Forget everything: for a register that is added up anew each time."""
         self.front = FrontCounters()
         self._routes.clear()
         self._servers.clear()
+        self._upstreams.clear()
 
     def route(self, key: str, upstream: str) -> RouteCounters:
         """Return the counters of a route, the same ones each time."""
@@ -150,6 +163,17 @@ class Counters:
         if found is None:
             found = self._servers[upstream, label] = ServerCounters(upstream, label)
         return found
+
+    def upstream(self, name: str) -> UpstreamCounters:
+        """Return the counters of an upstream, the same ones each time."""
+        found = self._upstreams.get(name)
+        if found is None:
+            found = self._upstreams[name] = UpstreamCounters(name)
+        return found
+
+    def upstreams(self) -> Iterator[UpstreamCounters]:
+        """All upstreams ever seen, in the order of their first appearance."""
+        return iter(tuple(self._upstreams.values()))
 
     def routes(self) -> Iterator[RouteCounters]:
         """All routes ever seen, in the order of their first appearance."""

@@ -24,7 +24,13 @@ from prometheus_client.core import (
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from daarion_gw.observe.counters import BOUNDS, Counters, RouteCounters, ServerCounters
+from daarion_gw.observe.counters import (
+    BOUNDS,
+    Counters,
+    RouteCounters,
+    ServerCounters,
+    UpstreamCounters,
+)
 
 _BY_ROUTE = ("route", "upstream")
 _BY_SERVER = ("upstream", "server")
@@ -110,6 +116,7 @@ class _CountersCollector(Collector):
         yield _durations(routes)
         yield from _server_counts(servers)
         yield from _server_answers(servers)
+        yield from _upstream_counts(tuple(self._counters.upstreams()))
 
     def _processes(self) -> Iterator[Metric]:
         yield GaugeMetricFamily(
@@ -202,7 +209,7 @@ def _server_counts(servers: Iterable[ServerCounters]) -> Iterator[Metric]:
         "requests": "Requests sent to a server.",
         "connections": "Connections opened to a server.",
         "connect_failures": "Attempts to connect to a server that failed.",
-        "retries": "Requests sent once more on a new connection.",
+        "retries": "Requests sent to a server that had been sent before, to it or to another.",
     }
     families = {
         name: CounterMetricFamily(f"daarion_upstream_{name}", text, labels=_BY_SERVER)
@@ -247,3 +254,20 @@ def _server_answers(servers: Iterable[ServerCounters]) -> Iterator[Metric]:
         size.add_metric((*labels, "sent"), each.bytes_sent)
         size.add_metric((*labels, "received"), each.bytes_received)
     return iter((answers, size))
+
+
+def _upstream_counts(upstreams: Iterable[UpstreamCounters]) -> Iterator[Metric]:
+    waiting = GaugeMetricFamily(
+        "daarion_upstream_waiting",
+        "Requests that wait for a place at an upstream, or for a server of it to come back.",
+        labels=("upstream",),
+    )
+    busy = CounterMetricFamily(
+        "daarion_upstream_busy",
+        "Requests refused because there was no place for them in time.",
+        labels=("upstream",),
+    )
+    for each in upstreams:
+        waiting.add_metric((each.upstream,), each.waiting)
+        busy.add_metric((each.upstream,), each.busy)
+    return iter((waiting, busy))

@@ -6,10 +6,16 @@ with it. This module must not know how the numbers travel.
 
 from typing import Any
 
-from daarion_gw.observe.counters import Counters, FrontCounters, RouteCounters, ServerCounters
+from daarion_gw.observe.counters import (
+    Counters,
+    FrontCounters,
+    RouteCounters,
+    ServerCounters,
+    UpstreamCounters,
+)
 
 Numbers = dict[str, Any]
-_Set = FrontCounters | RouteCounters | ServerCounters
+_Set = FrontCounters | RouteCounters | ServerCounters | UpstreamCounters
 
 _FRONT = ("connections_accepted",)
 _FRONT_NOW = ("connections_open",)
@@ -19,6 +25,8 @@ _SERVER = (
     "requests", "bytes_sent", "bytes_received", "connections_opened", "connect_failures", "retries"
 )  # fmt: skip
 _SERVER_NOW = ("in_flight", "connections_open")
+_UPSTREAM = ("busy",)
+_UPSTREAM_NOW = ("waiting",)
 
 
 def taken(counters: Counters) -> Numbers:
@@ -39,6 +47,11 @@ def taken(counters: Counters) -> Numbers:
             [each.upstream, each.server, numbers]
             for each in counters.servers()
             if (numbers := _of_server(each))
+        ],
+        "upstreams": [
+            [each.upstream, numbers]
+            for each in counters.upstreams()
+            if (numbers := _values(each, _UPSTREAM + _UPSTREAM_NOW))
         ],
     }
 
@@ -81,6 +94,9 @@ def add(total: Counters, numbers: Numbers, is_gone: bool = False) -> None:
         server = total.server(upstream, label)
         _add(server, of_server, _SERVER, () if is_gone else _SERVER_NOW)
         _add_places(server.answers, of_server["answers"])
+    for name, of_upstream in numbers["upstreams"]:
+        now = () if is_gone else _UPSTREAM_NOW
+        _add(total.upstream(name), of_upstream, _UPSTREAM, now)
 
 
 def _add(total: _Set, numbers: Numbers, lasting: tuple[str, ...], now: tuple[str, ...]) -> None:

@@ -68,7 +68,9 @@ class Worker:
             listen=begin["listen"],
             admin=None,
             load=lambda: self._settings,
-            common=Common(begin["instance"].encode(), self._counters, self._endpoint, TABLE),
+            common=Common(
+                begin["instance"].encode(), self._counters, self._endpoint, TABLE, begin["of"]
+            ),
         )
         self._channel = Channel(self._obey, self._master_is_gone)
         self._has_closed: Deferred[None] = Deferred()

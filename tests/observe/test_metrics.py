@@ -39,6 +39,9 @@ def some_counters() -> Counters:
     server.connections_open = 1
     server.connect_failures = 6
     server.retries = 1
+    upstream = counters.upstream("microdao-api")
+    upstream.waiting = 3
+    upstream.busy = 8
     return counters
 
 
@@ -80,6 +83,8 @@ def test_every_counter_is_in_the_text():
     assert found["daarion_upstream_connect_failures_total", *SERVER] == 6
     assert found["daarion_upstream_retries_total", *SERVER] == 1
     assert found["daarion_upstream_in_flight", *SERVER] == 0
+    assert found["daarion_upstream_waiting", ("upstream", "microdao-api")] == 3
+    assert found["daarion_upstream_busy_total", ("upstream", "microdao-api")] == 8
     assert found["process_start_time_seconds",] > 1e9
     assert any(key[0] == "daarion_build_info" and ("version", "0.1.0") in key for key in found)
 

@@ -34,6 +34,9 @@ def some_counters(draw) -> Counters:
             if name not in ("upstream", "server", "answers"):
                 setattr(server, name, draw(numbers))
         server.answers[draw(st.integers(0, 5))] = draw(numbers)
+    for name in draw(st.lists(st.sampled_from(["u", "v"]), unique=True)):
+        upstream = counters.upstream(name)
+        upstream.waiting, upstream.busy = draw(numbers), draw(numbers)
     return counters
 
 
@@ -56,7 +59,11 @@ def shown(counters: Counters) -> dict:
         if (found := values(each, "upstream", "server"))
         and any(value != [0] * 6 for value in found.values())
     }
-    return {"front": values(counters.front), "routes": routes, "servers": servers}
+    upstreams = {
+        each.upstream: found for each in counters.upstreams() if (found := values(each, "upstream"))
+    }
+    front = values(counters.front)
+    return {"front": front, "routes": routes, "servers": servers, "upstreams": upstreams}
 
 
 def sent(counters: Counters) -> dict:
@@ -96,12 +103,14 @@ def test_of_one_that_is_gone_nothing_is_open(counters):
     assert total.front.connections_accepted == counters.front.connections_accepted
     assert all(each.in_flight == each.websockets_open == 0 for each in total.routes())
     assert all(each.in_flight == each.connections_open == 0 for each in total.servers())
+    assert all(each.waiting == 0 for each in total.upstreams())
 
 
 def test_every_number_has_its_place_in_the_sums():
     """Whoever adds a counter and forgets it here sees it stay at zero."""
     counters = Counters()
-    sets = counters.front, counters.route("/x/", "u"), counters.server("u", "h:1")
+    server, upstream = counters.server("u", "h:1"), counters.upstream("u")
+    sets = counters.front, counters.route("/x/", "u"), server, upstream
     for each in sets:
         for name in type(each).__slots__:
             if isinstance(getattr(each, name), int | float):
@@ -118,5 +127,5 @@ def test_a_register_that_is_cleared_starts_at_zero():
     counters.server("u", "h:1").requests = 1
     counters.worker_ends = 3
     counters.clear()
-    assert shown(counters) == {"front": {}, "routes": {}, "servers": {}}
+    assert shown(counters) == {"front": {}, "routes": {}, "servers": {}, "upstreams": {}}
     assert counters.worker_ends == 3
