@@ -201,14 +201,14 @@ class Exchange:
         self.near.send_informational(head.status, head.reason, head.kept)
 
     def answer_received(self, head: AnswerHead) -> None:
-        group = self.proxy.group
+        group, status = self.proxy.group, head.status
         if group.watches:
-            group.answered(self.member, head.status)
-        if head.status in group.passed_over and seek(self).passes_over(head):
+            group.answered(self.member, status)
+        if status >= 400 and status in group.passed_over and seek(self).passes_over(head):
             return
         self.phase = _ANSWERING
-        self.status = head.status
-        if head.status == 101:
+        self.status = status
+        if status == 101:
             self._switch(head)
             return
         if self.upload is not None:

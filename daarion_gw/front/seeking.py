@@ -79,8 +79,6 @@ class Seeking:
         assert places is not None
         self._client = exchange.client
         entry, displaced = places.enter(self._client, self)
-        if displaced is not None:
-            displaced.turn_away("more wait already, and its client has the most of them")
         if entry is Entry.PLACE:
             self._place = places
             return True
@@ -91,6 +89,9 @@ class Seeking:
             self._queue = places
             deadline = exchange.reception.sweep.now + places.limits.wait
             self._wait(WaitsFor.PLACE, deadline)
+        # Last: its client may ask again at once, and displace this one in its turn.
+        if displaced is not None:
+            displaced.turn_away("its client has more waiting than another")
         return False
 
     def turn_away(self, detail: str) -> None:

@@ -16,6 +16,7 @@ upstreams:
   half-dead: {servers: ["${ORIGIN}", "http://127.0.0.1:1"], eject: off, retry: {delay: 0s}}
   scarce: {servers: ["${ORIGIN}", "${SECOND}"], eject: off, retry: {delay: 0s, budget: 0%}}
   later: {servers: ["${ORIGIN}", "${SECOND}"], eject: off, retry: {delay: 100m}}
+  three: {servers: ["${ORIGIN}/1", "${ORIGIN}/2", "${ORIGIN}/3"], eject: off, retry: {delay: 0s}}
   only: {servers: ["${ORIGIN}"], retry: {tries: 5, delay: 0s}}
 routes:
   /two/: {to: two}
@@ -23,6 +24,7 @@ routes:
   /half-dead/: {to: half-dead}
   /scarce/: {to: scarce}
   /later/: {to: later}
+  /three/: {to: three}
   /only/: {to: only}
 """
 
@@ -271,6 +273,18 @@ def test_the_rest_of_a_body_goes_to_the_other(client, origins):
 
 
 # how often
+
+
+def test_not_to_all_of_many_servers(client, origin):
+    client.send(get("/three/x"))
+    seen = set()
+    for number in range(2):
+        far = origin.accept()
+        seen.add(far.request().target)
+        far.send(answer(503, b"%d" % number))
+    assert client.answer().body == b"1"
+    assert len(seen) == 2, "another one, and not the same"
+    assert origin.is_untouched
 
 
 def test_ten_in_ten_seconds_where_nothing_else_may(client, origins):
