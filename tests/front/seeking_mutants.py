@@ -13,10 +13,12 @@ BUDGET: Final = "daarion_gw/upstream/budget.py"
 QUEUE: Final = "daarion_gw/upstream/queue.py"
 DRAINING: Final = "daarion_gw/upstream/draining.py"
 SERVICE: Final = "daarion_gw/service.py"
+WORKER: Final = "daarion_gw/workers/worker.py"
 _CONNECTIONS: Final = "tests/upstream/test_connections.py::test_"
 _RETRIES: Final = "tests/front/test_retries.py::test_"
 _WAITING: Final = "tests/front/test_waiting.py::test_"
 _BUSY: Final = "tests/front/test_busy.py::test_"
+_LIMITS: Final = "tests/workers/test_limits.py::test_"
 
 MUTANTS: Final = (
     # A kept-alive connection that dies.
@@ -94,8 +96,12 @@ MUTANTS: Final = (
            _WAITING + "when_the_time_is_over_it_is_a_503[/hasty/x]"),
     Mutant("wait for", SEEKING, "            timer.cancel()\n", "            pass\n",
            _WAITING + "a_client_that_leaves_ends_it"),
-    Mutant("wait for", SEEKING, "        self._tried = ()\n        pause", "        pause",
-           _WAITING + "whichever_comes_back_first"),
+    Mutant("waiting", SEEKING, "counters.waiting += change", "counters.waiting += abs(change)",
+           _LIMITS + "two_workers_have_one_of_two_places_each"),
+    Mutant("waiting", SEEKING, "        exchange.proxy.group.counters.busy += 1\n", "",
+           _LIMITS + "two_workers_have_one_of_two_places_each"),
+    Mutant("waiting", WORKER, "self._endpoint, TABLE, begin[\"of\"]", "self._endpoint, TABLE",
+           _LIMITS + "two_workers_have_one_of_two_places_each"),
     Mutant("wait for", ASKING, "        exchange.upload.wait()\n", "        pass\n",
            _WAITING + "what_a_held_client_sends_is_not_read"),
     Mutant("wait for", SEEKING, "min(self._pause * 2, LONGEST_PAUSE)", "1000.0",

@@ -20,7 +20,7 @@ gateway:
   access_log: {format: json, file: access.log}
 upstreams:
   patient: {servers: ["${ORIGIN}"], eject: off, wait_for: 30s}
-  both: {servers: ["${ORIGIN}", "${SECOND}"], eject: off, retry: {delay: 0s}, wait_for: 30s}
+  both: {servers: ["${ORIGIN}", "${SECOND}"], balance: first, eject: off, wait_for: 30s}
   hasty: {servers: ["http://127.0.0.1:1"], wait_for: 1s}
   nowhere: {servers: ["http://nowhere.invalid:1"], wait_for: 500ms}
 routes:
