@@ -253,6 +253,8 @@ def test_with_other_limits_each_place_goes_back_to_where_it_was_taken(own):
 
 def test_off_means_that_all_are_asked(own):
     gateway, origin, change = own
+    ask(gateway, "/first")
+    origin.accept().request()
     change("{}")
     for number in range(5):
         ask(gateway, f"/{number}")

@@ -201,9 +201,10 @@ def own(tmp_path: Path):
     """Starts a gateway of the test's own before ``url``."""
     gateways: list[GatewayProcess] = []
 
-    def start(url: str, wait_for: str) -> GatewayProcess:
+    def start(url: str, wait_for: str, drain_timeout: str = "30s") -> GatewayProcess:
         upstream = f'{{servers: ["{url}"], wait_for: {wait_for}}}'
-        text = f"gateway: {{access_log: off, drain_timeout: 1s}}\nupstreams: {{app: {upstream}}}\n"
+        gateway = f"{{access_log: off, drain_timeout: {drain_timeout}}}"
+        text = f"gateway: {gateway}\nupstreams: {{app: {upstream}}}\n"
         gateways.append(GatewayProcess(tmp_path, text + "routes: {/: {to: app}}\n"))
         return gateways[-1]
 
@@ -213,7 +214,7 @@ def own(tmp_path: Path):
 
 
 def test_the_gateway_does_not_wait_longer_than_its_drain_timeout(own):
-    gateway = own("http://127.0.0.1:1", "1h")
+    gateway = own("http://127.0.0.1:1", "1h", drain_timeout="1s")
     client = gateway.connect()
     client.send(get("/x"))
     assert client.says_nothing(0.3)
