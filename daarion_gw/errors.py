@@ -37,6 +37,7 @@ class Fault(Enum):
     BREAKER_OPEN = (503, "Service Unavailable", "upstream")
     # The gateway's own state.
     OVERLOADED = (503, "Service Unavailable", "gateway")
+    UPSTREAM_BUSY = (503, "Service Unavailable", "gateway")
     INTERNAL = (500, "Internal Server Error", "gateway")
 
     def __init__(self, status: int, title: str, blame: str) -> None:

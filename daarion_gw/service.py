@@ -43,8 +43,8 @@ class Common:
 
     instance: how each of them knows requests that another one sent. endpoint: of a listener's
     string. turns: the file that says who writes the log (see `AccessLog`). share: how many they
-    are. secret: what cookies of theirs are signed with. What each would say of itself alone,
-    whoever started them says once for all.
+    are, each with its part of what is limited. secret: what cookies of theirs are signed with.
+    What each would say of itself alone, whoever started them says once for all.
     """
 
     instance: bytes
@@ -90,6 +90,7 @@ class Gateway(Service):
         self.counters = common.counters
         self._turns = common.turns
         self._secret = common.secret
+        self._share = common.share
         self._load = load
         self._has_changed = has_changed
         self.reloads = Reloads()
@@ -140,9 +141,10 @@ class Gateway(Service):
         return root, groups
 
     def _group(self, upstream: Upstream) -> Group:
+        name = upstream.name
         members = [self._member(upstream, each) for each in upstream.servers]
         group = Group(upstream, members, self._secret)
-        group.settle(self.counters.upstream(upstream.name), self._groups.get(upstream.name))
+        group.settle(self.counters.upstream(name), self._share, self._groups.get(name))
         return group
 
     def _member(self, upstream: Upstream, server: Server) -> Member:
@@ -251,6 +253,8 @@ class Gateway(Service):
         for member in self._members.values():
             member.pool.close_idle(now)
             member.tick()
+        for group in self._groups.values():
+            group.tick()
         self._look_for_change()
 
     # reload

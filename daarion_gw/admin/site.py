@@ -232,6 +232,8 @@ class _StatusPage(_Page):
             for server in described.get("servers", ())
         ]
         shown["counters"] = _numbers(self._counters.route(described["route"], upstream))
+        whole = self._counters.upstream(upstream)
+        shown["upstream_counters"] = {"waiting": whole.waiting, "busy": whole.busy}
         return shown
 
 

@@ -1,12 +1,12 @@
 """The life of a proxied request. There is one, for HTTP/1.1, HTTP/2 and WebSocket alike.
 
-head and route were decided by `Reception`; here follow the choice of a server and of a
-connection to it, the answer's stream with its back-pressure and time limits, and the finish,
-exactly once whatever happened. The request's body is `Upload`'s, large ones take `shortcut`.
+head and route were decided by `Reception`; here follow the sending to a server, the answer's
+stream with its back-pressure and time limits, and the finish, exactly once whatever happened.
+The request's body is `Upload`'s, large ones take `shortcut`; what is done where the first
+server is not the one that answers is `Seeking`'s.
 """
 
 import time
-from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from daarion_gw.errors import Fault
@@ -22,10 +22,13 @@ from daarion_gw.wire.faults import WireError
 from daarion_gw.wire.passage import Passage, answer_block, forwarding, request_bytes, trailers_for
 from daarion_gw.wire.request import RequestHead
 
+from .asking import connect, has_said_all, may_repeat, report
 from .conversation import Near
-from .outcome import binding, refuse_unasked, tell_failure, tell_outcome
+from .outcome import binding, tell_breaker
 from .patience import answer_late, later, request_late
+from .phase import Phase
 from .records import account
+from .seeking import Seeking, broken, seek
 from .shortcut import SHORTEN_FROM, shorten_answer, shorten_upload
 from .upload import Upload
 
@@ -34,19 +37,8 @@ if TYPE_CHECKING:
     from .tree import ProxyResource
 
 
-class Phase(Enum):
-    """How far the exchange has come."""
-
-    CONNECTING = auto()
-    # The request is being sent, or was, and the answer has not begun.
-    ASKING = auto()
-    ANSWERING = auto()
-    SWITCHED = auto()
-    DONE = auto()
-
-
 # In CPython 3.11 a member costs eight times a global each time it is read off its class.
-_CONNECTING, _ASKING, _ANSWERING, _SWITCHED, _DONE = Phase
+_WAITING, _CONNECTING, _ASKING, _ANSWERING, _SWITCHED, _DONE = Phase
 _DATE = Has.DATE.value
 
 
@@ -54,12 +46,13 @@ class Exchange:
     """One request through one route, from its head to its last byte.
 
     status: of the answer, 0 before there is one. sent: bytes of its body. fault, detail: why
-    the gateway answered in the server's stead, or broke off.
+    the gateway answered in the server's stead, or broke off. seeking: None as long as the first
+    server is the one.
     """
 
-    __slots__ = ("_attempt", "_received", "_splice", "_started", "_tried", "detail", "far",
-                 "fault", "forwarded", "head", "member", "near", "passage", "phase", "pool",
-                 "proxy", "reception", "request_id", "sent", "status", "upgrade",
+    __slots__ = ("_received", "_splice", "_started", "attempt", "detail", "far", "fault",
+                 "forwarded", "head", "member", "near", "passage", "phase", "pool", "proxy",
+                 "reception", "request_id", "seeking", "sent", "status", "upgrade",
                  "upload")  # fmt: skip
 
     def __init__(
@@ -77,7 +70,7 @@ class Exchange:
         self.head = head
         self.request_id = request_id
         self.upgrade = upgrade
-        self.phase = _CONNECTING
+        self.phase = _WAITING
         self.far: UpstreamConnection | None = None
         self.status = 0
         self.sent = 0
@@ -86,8 +79,8 @@ class Exchange:
         self.upload = Upload(near, head) if head.has_body else None
         self._splice: Splice | None = None
         self._received = 0
-        self._attempt: Attempt | None = None
-        self._tried: tuple[Member, ...] = ()
+        self.attempt: Attempt | None = None
+        self.seeking: Seeking | None = None
         self._started = time.perf_counter()
         counters = proxy.counters
         counters.requests += 1
@@ -99,20 +92,22 @@ class Exchange:
         """Find a connection and send the request's head."""
         group = self.proxy.group
         if group.breaker is not None and not group.breaker.admits(self._started):
-            refuse_unasked(self, Fault.BREAKER_OPEN, "is spared: most of it has failed")
+            seek(self).refuse_unasked(Fault.BREAKER_OPEN, "is spared: most of it has failed")
             return
-        member = group.pick(self, self._tried)
+        if group.places is not None and not seek(self).has_place():
+            return
+        member = group.pick(self, ())
         if member is None:
-            refuse_unasked(self, Fault.UPSTREAM_DOWN, "has no server that is up")
+            seek(self).nobody_is_there()
             return
-        self._choose(member)
+        self.choose(member)
         connection = self.pool.take(careful=not self.head.is_idempotent)
         if connection is not None:
             self._send_on(connection)
         else:
-            self._connect()
+            connect(self)
 
-    def _choose(self, member: Member) -> None:
+    def choose(self, member: Member) -> None:
         self.member: Member = member
         self.pool: Pool = member.pool
         self.passage: Passage = self.proxy.ways[member]
@@ -123,37 +118,17 @@ class Exchange:
         """The client's address, found through trusted proxies."""
         return origin_of(self.near.peer, self.head.fields.identity, self.head.host).client
 
-    def _connect(self) -> None:
-        self.phase = _CONNECTING
-        # The connecting has a time limit of its own.
-        self.near.deadline = NEVER
-        if self.upload is not None:
-            self.upload.wait()
-        attempt = self.pool.connect(self, self.proxy.timeouts.connect)
-        # It may have failed, or be there, before this returns.
-        if self.phase is _CONNECTING and self._attempt is None:
-            self._attempt = attempt
-
     def far_connected(self, connection: UpstreamConnection) -> None:
-        self._attempt = None
+        self.attempt = None
+        if self.seeking is not None:
+            self.seeking.reached()
         self._send_on(connection)
         self.request_paused()
 
     def far_failed(self, fault: Fault, detail: str) -> None:
-        self._attempt = None
-        self._tried += (self.member,)
-        member = self.proxy.group.pick(self, self._tried)
-        if member is None:
-            self.refuse(fault, detail)
-            return
-        if self.proxy.group.watches:
-            tell_failure(self, fault)
-        self._choose(member)
-        connection = self.pool.take(careful=not self.head.is_idempotent)
-        if connection is not None:
-            self.far_connected(connection)
-        else:
-            self._connect()
+        self.attempt = None
+        report(self, fault)
+        seek(self).not_reached(fault, detail)
 
     def _send_on(self, connection: UpstreamConnection) -> None:
         head, near = self.head, self.near
@@ -170,7 +145,8 @@ class Exchange:
             connection.write(data)
             near.deadline = later(self, self.proxy.timeouts.first_byte)
             return
-        upload.start(connection, data, connection.used and head.is_idempotent)
+        repeatable = head.is_idempotent and (connection.used or may_repeat(self))
+        upload.start(connection, data, repeatable)
         if near.request_complete:
             self.body_ended()
         else:
@@ -189,7 +165,7 @@ class Exchange:
 
     def body_ended(self) -> None:
         upload = self.upload
-        if upload is None or self.phase is _CONNECTING:
+        if upload is None or upload.far is None:
             return
         upload.end()
         if self.phase is _ASKING:
@@ -230,9 +206,14 @@ class Exchange:
         self.near.send_informational(head.status, head.reason, head.kept)
 
     def answer_received(self, head: AnswerHead) -> None:
+        group, status = self.proxy.group, head.status
+        if group.watches:
+            group.answered(self.member, status)
+        if status >= 400 and status in group.passed_over and seek(self).passes_over(head):
+            return
         self.phase = _ANSWERING
-        self.status = head.status
-        if head.status == 101:
+        self.status = status
+        if status == 101:
             self._switch(head)
             return
         if self.upload is not None:
@@ -242,7 +223,7 @@ class Exchange:
         block = answer_block(head, self.passage, self.head)
         if not head.has & _DATE:
             block += self.reception.date_line()
-        if self.proxy.group.sticky is not None:
+        if group.sticky is not None:
             block += binding(self)
         block = b"%bX-Request-Id: %b\r\n" % (block, self.request_id)
         near.send_head(head.status, head.reason, block, head.framing, head.content_length)
@@ -262,9 +243,9 @@ class Exchange:
     def answer_ended(self, trailers: bytes) -> None:
         far, near = self.far, self.near
         assert far is not None
-        has_said_all = near.request_complete and (self.upload is None or self.upload.is_sent)
+        heard_all = has_said_all(self)
         self._finish()
-        if has_said_all:
+        if heard_all:
             far.release()
         else:
             # The server has said all and has not heard all: nobody knows what it does next.
@@ -274,32 +255,10 @@ class Exchange:
     def answer_broken(self, detail: str) -> None:
         far = self.far
         assert far is not None
-        silent = not far.receiver.has_begun
-        if self.phase is not _ASKING:
-            self.cut(Fault.UPSTREAM_BROKE, detail)
-        elif silent and far.used and self._can_repeat:
-            self._try_again(far)
-        elif silent:
-            silence = "closed the connection without an answer"
-            self.refuse(Fault.UPSTREAM_BROKE, far.trouble or silence)
-        elif far.is_lost:
-            self.refuse(Fault.UPSTREAM_BROKE, detail)
+        if self.phase is _ASKING:
+            broken(self, far, detail)
         else:
-            self.refuse(Fault.UPSTREAM_NONSENSE, f"sent {detail}")
-
-    @property
-    def _can_repeat(self) -> bool:
-        upload = self.upload
-        return self.head.is_idempotent and (upload is None or upload.can_repeat)
-
-    def _try_again(self, far: UpstreamConnection) -> None:
-        """A kept-alive connection died before it brought anything: once more, on a new one."""
-        far.abort()
-        self.far = None
-        counters = self.pool.counters
-        counters.in_flight -= 1
-        counters.retries += 1
-        self._connect()
+            self.cut(Fault.UPSTREAM_BROKE, detail)
 
     def near_blocked(self) -> None:
         if self.far is not None:
@@ -314,8 +273,12 @@ class Exchange:
 
     def deadline_passed(self, now: float) -> None:
         """Something takes too long: what, depends on the phase and on who is waited for."""
-        late = answer_late if self.phase is _ANSWERING else request_late
-        late(self, self.upload)
+        if self.phase is _ANSWERING:
+            answer_late(self, self.upload)
+        elif self.far is None:
+            seek(self).late()
+        else:
+            request_late(self, self.upload)
 
     # finish
 
@@ -345,8 +308,8 @@ class Exchange:
         if fault.blame == "client":
             near.no_keep_alive()
         else:
-            at = f" at {self.server}" if self.server else ""
-            self.detail = f"upstream {self.proxy.route.upstream}{at} {detail}"
+            where = f" at {self.server}" if self.server else ""
+            self.detail = f"upstream {self.proxy.route.upstream}{where} {detail}"
         self.sent = self.reception.answer_refusal(near, self.head, self.request_id, fault, self)
         self._finish()
         near.end()
@@ -355,12 +318,14 @@ class Exchange:
         """Break off an answer that has begun."""
         self.fault = fault
         self.detail = detail
+        if fault is not None:
+            report(self, fault)
         self._let_go()
         self._finish()
         self.near.cut()
 
     def _let_go(self) -> None:
-        attempt, self._attempt = self._attempt, None
+        attempt, self.attempt = self.attempt, None
         if attempt is not None:
             attempt.cancel()
         if self.far is not None:
@@ -378,6 +343,8 @@ class Exchange:
         seconds = time.perf_counter() - self._started
         account(self, seconds)
         self.reception.finished(self, seconds)
+        if self.seeking is not None:
+            self.seeking.stop()
 
     @property
     def received(self) -> int:
@@ -386,9 +353,9 @@ class Exchange:
 
     @property
     def server(self) -> str:
-        """The server's label, for people; empty when none was chosen."""
-        pool: Pool | None = getattr(self, "pool", None)
-        return pool.server.label if pool is not None else ""
+        """The server's label, for people; empty where none was asked."""
+        seeking = self.seeking
+        return self.pool.server.label if seeking is None or not seeking.is_nowhere else ""
 
     # switch
 
@@ -398,12 +365,15 @@ class Exchange:
         detail = self.reception.relay(self, head)
         if detail is not None:
             self.phase = _ASKING
+            report(self, Fault.UPSTREAM_NONSENSE)
             self.refuse(Fault.UPSTREAM_NONSENSE, detail)
             return
         if self.phase is not _DONE:
             self.phase = _SWITCHED
-        if self.proxy.group.watches:
-            tell_outcome(self, time.perf_counter() - self._started)
+            if self.seeking is not None:
+                self.seeking.give_place_back()
+        if self.proxy.group.breaker is not None:
+            tell_breaker(self, time.perf_counter() - self._started)
 
     def frames_passed(self, received: int, sent: int) -> None:
         """Bytes of frames went through the relay: from the client, and to it."""

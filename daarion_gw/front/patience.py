@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from daarion_gw.errors import Fault
 from daarion_gw.net.sweep import NEVER
 
+from .seeking import not_answered
 from .upload import Upload
 
 if TYPE_CHECKING:
@@ -24,12 +25,14 @@ def request_late(exchange: "Exchange", upload: Upload | None) -> None:
     """The answer has not begun: either the client has not said all, or the server is late."""
     if upload is None or exchange.near.request_complete:
         seconds = exchange.proxy.timeouts.first_byte
-        exchange.refuse(Fault.UPSTREAM_TIMEOUT, f"did not answer within {seconds:g} s")
+        not_answered(exchange, Fault.UPSTREAM_TIMEOUT, f"did not answer within {seconds:g} s")
     elif upload.is_stuck:
         if upload.far_moved():
             exchange.near.deadline = later(exchange, exchange.proxy.timeouts.send)
         else:
-            exchange.refuse(Fault.UPSTREAM_TIMEOUT, "did not take the request's body in time")
+            not_answered(
+                exchange, Fault.UPSTREAM_TIMEOUT, "did not take the request's body in time"
+            )
     elif upload.said_continue():
         exchange.near.send_informational(100, b"Continue", b"")
         exchange.near.deadline = upload.await_more(exchange.reception.sweep.now)

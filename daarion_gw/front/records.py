@@ -8,7 +8,7 @@ from daarion_gw.observe.counters import NO_ANSWER
 from daarion_gw.wire.client import Peer, origin_of
 from daarion_gw.wire.request import RequestHead
 
-from .outcome import tell_outcome
+from .outcome import tell_breaker
 
 if TYPE_CHECKING:
     from .exchange import Exchange
@@ -31,8 +31,8 @@ def account(exchange: "Exchange", seconds: float) -> None:
         server.answers[kind if fault is None else NO_ANSWER] += 1
     if fault is not None:
         route.failed(fault.name)
-    if exchange.proxy.group.watches and exchange.status != 101:
-        tell_outcome(exchange, seconds)
+    if exchange.proxy.group.breaker is not None and exchange.status != 101:
+        tell_breaker(exchange, seconds)
 
 
 def entry_of(exchange: "Exchange", seconds: float) -> Entry:

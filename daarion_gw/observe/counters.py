@@ -109,12 +109,18 @@ class ServerCounters:
 
 
 class UpstreamCounters:
-    """One upstream as a whole. `breaker_open`: in how many processes its breaker is not closed."""
+    """One upstream as a whole.
 
-    __slots__ = ("breaker_open", "upstream")
+    `waiting`: for a place or a server, now. `busy`: refused for want of a place. `breaker_open`:
+    in how many processes its breaker is not closed.
+    """
+
+    __slots__ = ("breaker_open", "busy", "upstream", "waiting")
 
     def __init__(self, upstream: str) -> None:
         self.upstream = upstream
+        self.waiting = 0
+        self.busy = 0
         self.breaker_open = 0
 
 

@@ -215,7 +215,7 @@ def _server_counts(servers: Iterable[ServerCounters]) -> Iterator[Metric]:
         "requests": "Requests sent to a server.",
         "connections": "Connections opened to a server.",
         "connect_failures": "Attempts to connect to a server that failed.",
-        "retries": "Requests sent once more on a new connection.",
+        "retries": "Requests sent to a server that had been sent before, to it or to another.",
     }
     families = {
         name: CounterMetricFamily(f"daarion_upstream_{name}", text, labels=_BY_SERVER)
@@ -290,11 +290,23 @@ def _server_health(servers: Iterable[ServerCounters]) -> Iterator[Metric]:
 
 
 def _upstream_counts(upstreams: Iterable[UpstreamCounters]) -> Iterator[Metric]:
+    waiting = GaugeMetricFamily(
+        "daarion_upstream_waiting",
+        "Requests that wait for a place at an upstream, or for a server of it to come back.",
+        labels=("upstream",),
+    )
+    busy = CounterMetricFamily(
+        "daarion_upstream_busy",
+        "Requests refused because there was no place for them in time.",
+        labels=("upstream",),
+    )
     is_open = GaugeMetricFamily(
         "daarion_upstream_breaker_open",
         "Processes in which the breaker of an upstream is open or half-open.",
         labels=("upstream",),
     )
     for each in upstreams:
+        waiting.add_metric((each.upstream,), each.waiting)
+        busy.add_metric((each.upstream,), each.busy)
         is_open.add_metric((each.upstream,), each.breaker_open)
-    return iter((is_open,))
+    return iter((waiting, busy, is_open))

@@ -26,8 +26,8 @@ _SERVER = (
     "ejections", "probes_failed", "probes_passed",
 )  # fmt: skip
 _SERVER_NOW = ("in_flight", "connections_open", "members", "out")
-_UPSTREAM: tuple[str, ...] = ()
-_UPSTREAM_NOW = ("breaker_open",)
+_UPSTREAM = ("busy",)
+_UPSTREAM_NOW = ("waiting", "breaker_open")
 
 
 def taken(counters: Counters) -> Numbers:

@@ -68,6 +68,13 @@ class UpstreamConnection(TwistedProtocol):
         receiver.expect(method, upgrade)
         self._begun_in = self.pool.turns.turn
 
+    def leave_to(self, taker: Taker) -> None:
+        """Another takes what is still to come of the answer."""
+        self.taker = taker
+        self.receiver.sink = taker
+        if self._is_paused:
+            self.resume_reading()
+
     def write(self, data: bytes) -> None:
         self.pool.counters.bytes_sent += len(data)
         self.transport.write(data)

@@ -16,8 +16,10 @@ from daarion_gw.observe.counters import UpstreamCounters
 from . import breaker as breaking
 from .balance import Request, policy_of
 from .breaker import Breaker
+from .budget import Budget
 from .condition import State
 from .member import Member
+from .queue import Places
 from .sticky import Stickiness
 
 _CLOSED = breaking.State.CLOSED
@@ -26,9 +28,11 @@ _CLOSED = breaking.State.CLOSED
 class Group:
     """The servers of one upstream, as one configuration has them.
 
-    sticky, breaker: None when they are off. watches: whether it wants to hear how exchanges
-    went; who does not ask it before telling tells it in vain. secret: for cookies, where the
-    settings have none.
+    sticky, breaker: None when they are off. places: None where as many as like may ask at once.
+    watches: whether it wants to hear how servers do; who does not ask it before telling tells it
+    in vain. passed_over: statuses that another server is asked instead of. may_repeat: whether
+    a request that was sent may have to be sent again. secret: for cookies, where the settings
+    have none.
     """
 
     _log = Logger()
@@ -56,25 +60,47 @@ class Group:
             if upstream.sticky is not None
             else None
         )
-        self.watches = self.breaker is not None or (
-            upstream.eject is not None and len(self.members) > 1
-        )
+        several = len(self.members) > 1
+        self.watches = several and upstream.eject is not None
         self._policy = policy_of(upstream.balance, self._weights)
         self.counters = UpstreamCounters(upstream.name)
         self._clock = clock
         # The usual case costs nothing: one server, and nobody who could say that it is down.
         is_plain = upstream.health_check is None and not self._draining
-        self._only = self.members[0] if is_plain and len(self.members) == 1 else None
+        self._only = self.members[0] if is_plain and not several else None
+        retry = upstream.retry
+        repeats = bool(retry.tries) and several
+        self.passed_over = frozenset(retry.statuses if repeats else ())
+        self.may_repeat = repeats or bool(upstream.wait_for)
+        self.budget = Budget(retry.budget, self.requests)
+        self.places: Places[Any] | None = None
 
     def __repr__(self) -> str:
         return f"<Group {self.upstream.name}: {', '.join(map(repr, self.members))}>"
 
-    def settle(self, counters: UpstreamCounters, before: "Group | None") -> None:
-        """Go on where the one ``before`` a reload was."""
+    def settle(self, counters: UpstreamCounters, share: int, before: "Group | None") -> None:
+        """Go on where the one ``before`` a reload was. share: how many processes ask as one."""
         self.counters = counters
-        if before is not None and before.upstream.breaker == self.upstream.breaker:
+        upstream = self.upstream
+        if before is not None and before.upstream.breaker == upstream.breaker:
             self.breaker = before.breaker
         counters.breaker_open = int(not self._is_closed)
+        if before is not None and set(before.members) == set(self.members):
+            self.budget = before.budget
+            self.budget.settle(upstream.retry.budget)
+        if before is not None and before.upstream.limits == upstream.limits:
+            self.places = before.places
+        elif upstream.limits.in_flight is not None:
+            self.places = Places(upstream.limits, share)
+
+    @property
+    def requests(self) -> int:
+        """How many requests were sent to its servers so far."""
+        return sum(member.pool.counters.requests for member in self.members)
+
+    def tick(self) -> None:
+        """A second is over."""
+        self.budget.tick(self.requests)
 
     @property
     def _is_closed(self) -> bool:

@@ -22,6 +22,7 @@ def a_site(workers=None, counters=None):
     counters.route("/api/", "microdao-api").requests = 5
     counters.route("/api/", "microdao-api").answers[2] = 4
     counters.server("microdao-api", "127.0.0.1:8000").retries = 1
+    counters.upstream("microdao-api").waiting = 2
 
     def describe():
         return {
@@ -91,6 +92,7 @@ def test_status_puts_the_counters_beside_what_is_configured():
     assert route["servers"][0]["server"] == "127.0.0.1:8000"
     assert route["servers"][0]["up"] is True
     assert route["servers"][0]["counters"]["retries"] == 1
+    assert route["upstream_counters"] == {"busy": 0, "waiting": 2}
     assert own == {"route": "/healthz", "upstream": None}
 
 

@@ -291,8 +291,6 @@ MUTANTS: Final = (
          "each_piece_of_an_answer_passes_when_it_comes"),
         ("back-pressure", "            self.far.pause_reading()", "            pass",
          "a_client_that_does_not_read_holds_the_server_back"),
-        ("early answer", "has_said_all = near.request_complete and (", "has_said_all = True or (",
-         "an_early_answer_is_relayed_at_once_and_a_little_body_drained"),
     ),
     *_of(
         EXCHANGE, "front/test_answers",

@@ -18,6 +18,7 @@ from tests.front import (
     overload_mutants,
     relay_mutants,
     reload_mutants,
+    seeking_mutants,
     server_mutants,
     upstream_mutants,
 )
@@ -29,6 +30,7 @@ def all_mutants() -> list[Mutant]:
         front_mutants.MUTANTS,
         relay_mutants.MUTANTS,
         upstream_mutants.MUTANTS,
+        seeking_mutants.MUTANTS,
         server_mutants.MUTANTS,
         http2_mutants.MUTANTS,
         machine_mutants.MUTANTS,

@@ -4,7 +4,6 @@ from typing import Final
 
 from tests.wire.mutants import Mutant
 
-EXCHANGE: Final = "daarion_gw/front/exchange.py"
 UPLOAD: Final = "daarion_gw/front/upload.py"
 CONNECTION: Final = "daarion_gw/upstream/connection.py"
 POOL: Final = "daarion_gw/upstream/pool.py"
@@ -32,26 +31,11 @@ MUTANTS: Final = (
            _TURNS + "it_does_not_poll_again_when_it_was_told_to_stop"),
     Mutant("poll loop", REACTOR, "while self._poll_once(timeout):", "if self._poll_once(timeout):",
            _TURNS + "it_polls_again_while_nothing_else_is_to_be_done"),
-    Mutant("retry", EXCHANGE, "return self.head.is_idempotent and (", "return (",
-           _CONNECTIONS + "nor_what_has_no_body"),
-    Mutant("retry", EXCHANGE, "elif silent and far.used and self._can_repeat:",
-           "elif silent and self._can_repeat:",
-           _CONNECTIONS + "a_new_connection_is_not_tried_again"),
-    Mutant("retry", EXCHANGE, "elif silent and far.used and self._can_repeat:",
-           "elif far.used and self._can_repeat:",
-           _CONNECTIONS + "nor_where_an_answer_has_begun"),
-    Mutant("retry", EXCHANGE, "            self._try_again(far)",
-           '            self.refuse(Fault.UPSTREAM_BROKE, "gone")',
-           _CONNECTIONS + "a_kept_connection_that_dies_silently_is_no_end[GET]"),
     Mutant("retry", UPLOAD, "self.received > REPLAY_AT_MOST", "False",
            _CONNECTIONS + "nor_a_body_that_is_not_here_any_more"),
     Mutant("retry", POOL, "if not (careful or self._asks_always) or not has_ended(", "if True or (",
            "tests/upstream/test_pool.py::"
            "test_bytes_that_nobody_asked_for_are_noticed_where_it_matters[True]"),
-    Mutant("servers", EXCHANGE,
-           "        if member is None:\n            self.refuse(fault, detail)",
-           "        if True:\n            self.refuse(fault, detail)",
-           _CONNECTIONS + "the_next_one_is_tried_when_one_refuses"),
     Mutant("idle bytes", CONNECTION,
            "            self.pool.forget(self)\n            self.abort()\n",
            "", _CONNECTIONS + "bytes_on_an_idle_connection_end_it[x]"),

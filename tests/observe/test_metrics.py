@@ -44,7 +44,10 @@ def some_counters() -> Counters:
     server.ejections = 3
     server.probes_passed = 8
     server.probes_failed = 9
-    counters.upstream("microdao-api").breaker_open = 1
+    upstream = counters.upstream("microdao-api")
+    upstream.breaker_open = 1
+    upstream.waiting = 3
+    upstream.busy = 8
     return counters
 
 
@@ -91,6 +94,8 @@ def test_every_counter_is_in_the_text():
     assert found["daarion_upstream_probes_total", ("result", "failed"), *SERVER] == 9
     assert found["daarion_upstream_breaker_open", ("upstream", "microdao-api")] == 1
     assert found["daarion_upstream_in_flight", *SERVER] == 0
+    assert found["daarion_upstream_waiting", ("upstream", "microdao-api")] == 3
+    assert found["daarion_upstream_busy_total", ("upstream", "microdao-api")] == 8
     assert found["process_start_time_seconds",] > 1e9
     assert any(key[0] == "daarion_build_info" and ("version", "0.1.0") in key for key in found)
 

@@ -35,7 +35,9 @@ def some_counters(draw) -> Counters:
                 setattr(server, name, draw(numbers))
         server.answers[draw(st.integers(0, 5))] = draw(numbers)
     for name in draw(st.lists(st.sampled_from(["u", "ж"]), unique=True)):
-        counters.upstream(name).breaker_open = draw(numbers)
+        upstream = counters.upstream(name)
+        upstream.waiting, upstream.busy = draw(numbers), draw(numbers)
+        upstream.breaker_open = draw(numbers)
     return counters
 
 
@@ -61,12 +63,8 @@ def shown(counters: Counters) -> dict:
     upstreams = {
         each.upstream: found for each in counters.upstreams() if (found := values(each, "upstream"))
     }
-    return {
-        "front": values(counters.front),
-        "routes": routes,
-        "servers": servers,
-        "upstreams": upstreams,
-    }
+    front = values(counters.front)
+    return {"front": front, "routes": routes, "servers": servers, "upstreams": upstreams}
 
 
 def sent(counters: Counters) -> dict:
@@ -107,7 +105,7 @@ def test_of_one_that_is_gone_nothing_is_open(counters):
     assert all(each.in_flight == each.websockets_open == 0 for each in total.routes())
     assert all(each.in_flight == each.connections_open == 0 for each in total.servers())
     assert all(each.out == each.members == 0 for each in total.servers())
-    assert all(each.breaker_open == 0 for each in total.upstreams())
+    assert all(each.breaker_open == each.waiting == 0 for each in total.upstreams())
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.booleans()), max_size=6))
@@ -124,12 +122,8 @@ def test_the_level_of_all_is_that_of_the_worst_that_is_there(workers):
 def test_every_number_has_its_place_in_the_sums():
     """Whoever adds a counter and forgets it here sees it stay at zero."""
     counters = Counters()
-    sets = (
-        counters.front,
-        counters.route("/x/", "u"),
-        counters.server("u", "h:1"),
-        counters.upstream("u"),
-    )
+    server, upstream = counters.server("u", "h:1"), counters.upstream("u")
+    sets = counters.front, counters.route("/x/", "u"), server, upstream
     for each in sets:
         for name in type(each).__slots__:
             if isinstance(getattr(each, name), int | float):

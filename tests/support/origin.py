@@ -1,5 +1,6 @@
 """An upstream server of which the test itself is the program: it sees and sends exact bytes."""
 
+import select
 import socket
 import ssl
 
@@ -20,14 +21,14 @@ class Origin:
     def listen(self, backlog: int = 128) -> None:
         """Start, or start again at the same place."""
         if self._unix is not None:
-            self._listener = socket.socket(socket.AF_UNIX)
-            self._listener.bind(self._unix)
+            self.listener = socket.socket(socket.AF_UNIX)
+            self.listener.bind(self._unix)
         else:
-            self._listener = socket.socket()
-            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self._listener.bind(("127.0.0.1", self.port))
-            self.port = self._listener.getsockname()[1]
-        self._listener.listen(backlog)
+            self.listener = socket.socket()
+            self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self.listener.bind(("127.0.0.1", self.port))
+            self.port = self.listener.getsockname()[1]
+        self.listener.listen(backlog)
 
     @property
     def url(self) -> str:
@@ -37,9 +38,9 @@ class Origin:
 
     def accept(self, within: float = PATIENCE) -> Far:
         """The next connection that the gateway makes."""
-        self._listener.settimeout(within)
+        self.listener.settimeout(within)
         try:
-            sock, _ = self._listener.accept()
+            sock, _ = self.listener.accept()
         except TimeoutError:
             raise AssertionError(f"no connection came within {within:g} s") from None
         if self._tls is not None:
@@ -52,9 +53,9 @@ class Origin:
     @property
     def is_untouched(self) -> bool:
         """Whether no connection waits to be accepted."""
-        self._listener.settimeout(0)
+        self.listener.settimeout(0)
         try:
-            sock, _ = self._listener.accept()
+            sock, _ = self.listener.accept()
         except BlockingIOError:
             return True
         self._accepted.append(Far(sock))
@@ -70,8 +71,17 @@ class Origin:
 
     def stop(self) -> None:
         """Stop listening: connections are refused from now on."""
-        self._listener.close()
+        self.listener.close()
 
     def close(self) -> None:
         self.forget()
         self.stop()
+
+
+def first_asked(*origins: Origin) -> tuple[Origin, Far]:
+    """Whichever of ``origins`` is connected to first, and that connection."""
+    listening = {origin.listener: origin for origin in origins}
+    ready, _, _ = select.select(list(listening), [], [], PATIENCE)
+    assert ready, "none of them was asked"
+    origin = listening[ready[0]]
+    return origin, origin.accept()
