@@ -170,6 +170,7 @@ class Gateway(Model):
     ``listen``: Twisted server endpoint strings. ``trusted_proxies``: whose ``X-Forwarded-*`` is
     believed. ``admin``: endpoint string of the admin listener, None = off. ``keep_alive``: how
     long an idle client connection is kept. ``head_timeout``: for a whole request head.
+    ``drain_delay``: how long the gateway goes on accepting after it was told to stop.
     ``drain_timeout``: for the exchanges in flight when the gateway stops.
     """
 
@@ -179,6 +180,7 @@ class Gateway(Model):
     admin: str | None = "tcp:9901:interface=127.0.0.1"
     keep_alive: Duration = 65.0
     head_timeout: Duration = 10.0
+    drain_delay: Duration = 0.0
     drain_timeout: Duration = 30.0
 
 

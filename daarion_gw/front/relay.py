@@ -137,7 +137,7 @@ class Relay:
         counters = exchange.proxy.counters
         counters.websockets_opened += 1
         counters.websockets_open += 1
-        self.reception.relays.add(self)
+        self.reception.relay_opened(self)
         self.sweep.watched.add(self)
         self._look_again()
         shell.transport.resumeProducing()

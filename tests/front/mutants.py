@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.front import front_mutants, http2_mutants, relay_mutants, upstream_mutants
+from tests.front import drain_mutants, front_mutants, http2_mutants, relay_mutants, upstream_mutants
 from tests.wire.mutants import ROOT, Mutant, copy_into, run_tests
 
 
@@ -21,6 +21,7 @@ def all_mutants() -> list[Mutant]:
         relay_mutants.MUTANTS,
         upstream_mutants.MUTANTS,
         http2_mutants.MUTANTS,
+        drain_mutants.MUTANTS,
     )
     return [mutant for each in lists for mutant in each]
 
