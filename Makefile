@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast servers lint types format bench bench-peers bench-quick autobahn-full mutants fuzz wheel clean
+.PHONY: help run test test-fast servers lint types format bench bench-peers bench-quick autobahn-full upgrade-full mutants fuzz wheel clean
 
 help:  ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -73,6 +73,9 @@ bench-quick: $(VENV)/.test bench-peers  ## the same, only to see that it works
 
 autobahn-full: $(VENV)/.test  ## the Autobahn testsuite with all its cases, in both directions
 	AUTOBAHN_FULL=1 $(BIN)/python -m pytest tests/real/test_autobahn.py
+
+upgrade-full: $(VENV)/.test  ## twenty upgrades under load, with and without workers
+	UPGRADE_FULL=1 $(BIN)/python -m pytest tests/real/test_upgrade.py
 
 mutants: $(VENV)/.test  ## take every rule out once and see its test fail
 	$(BIN)/python -m pytest -m slow tests/wire

@@ -75,6 +75,32 @@ def routes(config: str | None, as_json: bool) -> None:
         click.echo(render_routes(settings), nl=False)
 
 
+@main.command()
+@_config
+@click.option("--admin", metavar="ENDPOINT", help="The running gateway's admin listener, if it "
+              "is not the one that the configuration names.")  # fmt: skip
+def upgrade(config: str | None, admin: str | None) -> None:
+    """Let a new process with the code that is installed now take over from the running one.
+
+    It takes the listening sockets, so that no connection is refused; the old process serves what
+    it has begun, and ends. Exits with 1 and the reason when the old one has to go on.
+    """
+    # Not above: no other sub-command speaks to a running gateway.
+    from daarion_gw.admin.remote import RemoteError
+    from daarion_gw.admin.remote import upgrade as ask
+
+    place = admin or _load(config).gateway.admin
+    if place is None:
+        click.echo("The configuration has no admin listener: name it with --admin.", err=True)
+        sys.exit(1)
+    try:
+        old, new = ask(place)
+    except RemoteError as error:
+        click.echo(str(error), err=True)
+        sys.exit(1)
+    click.echo(f"process {new} has taken over from process {old}")
+
+
 class _Place(click.ParamType):
     """An endpoint string or a URL of an admin listener."""
 

@@ -4,6 +4,7 @@ import gc
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from twisted.application.service import Service
@@ -12,7 +13,7 @@ from twisted.logger import Logger
 from twisted.web.server import Site
 
 from daarion_gw import __version__
-from daarion_gw.admin.described import Reloads, described, table
+from daarion_gw.admin.described import Reloads, Upgrades, described, table
 from daarion_gw.config.defaults import protocol_for
 from daarion_gw.config.problems import ConfigurationError
 from daarion_gw.config.report import render_problems
@@ -20,13 +21,15 @@ from daarion_gw.config.settings import Route, Server, Settings, Upstream
 from daarion_gw.front.admission import told_of
 from daarion_gw.front.factory import HTTP1Factory
 from daarion_gw.front.health import Health
-from daarion_gw.front.listeners import address_of, endpoint, open_port
+from daarion_gw.front.listeners import address_of, open_port
 from daarion_gw.front.protection import Protection
 from daarion_gw.front.reception import Reception
 from daarion_gw.front.routing import has_start_page
+from daarion_gw.front.sockets import Heritage, Ports, open_or_take
 from daarion_gw.front.start_page import StartPage
 from daarion_gw.front.start_probe import ServiceRow, treq_probe
 from daarion_gw.front.tree import Root, build_root
+from daarion_gw.net.pause import Pause
 from daarion_gw.net.sweep import Sweep
 from daarion_gw.net.transport import send_at_once
 from daarion_gw.observe.access_log import AccessLog
@@ -61,7 +64,8 @@ class Gateway(Service):
     listen: endpoint strings. load: gives the settings anew for a reload, or raises
     `ConfigurationError`. has_changed: asked once a second whether it would give others, where
     `reload_on_change` is on. mount: puts resources of the user's beside the routes. common: of
-    one among several.
+    one among several. heritage: of the process whose place it takes. ``when_serving`` is called
+    once all listeners are open and it has begun.
     """
 
     _log = Logger()
@@ -77,13 +81,16 @@ class Gateway(Service):
         companions: Sequence[Service] = (),
         common: Common | None = None,
         has_changed: Callable[[], bool] | None = None,
+        heritage: Heritage | None = None,
     ) -> None:
         self.reactor = reactor
         self.settings = settings
+        heritage = heritage or Heritage()
         if common is None:
             counters = Counters()
-            instance = os.urandom(4).hex().encode()
-            common = Common(instance, counters, lambda text: endpoint(reactor, text))
+            instance = heritage.instance or os.urandom(4).hex().encode()
+            take = partial(open_or_take, reactor, heritage.listeners)
+            common = Common(instance, counters, take)
             self._tell, self._warn = self._log.info, self._log.warn
         else:
             self._tell = self._warn = self._log.debug
@@ -97,9 +104,15 @@ class Gateway(Service):
         self._mount = mount
         self._companions = companions
         self._listen = [(text, common.endpoint(text)) for text in listen]
-        self._admin = (admin, endpoint(reactor, admin)) if admin is not None else None
-        self._ports: list[tuple[str, Any]] = []
-        self._instance = common.instance
+        self._admin: tuple[str, Any] | None = None
+        if admin is not None:
+            self._admin = admin, open_or_take(reactor, heritage.admin, admin)
+        self.ports = Ports()
+        self.upgrades = Upgrades()
+        self.when_serving: Callable[[], None] = _nothing
+        self.instance = common.instance
+        self._delay = Pause(reactor)
+        self._is_cut = False
         self._names = Names(reactor)
         # By upstream and by what a server's connections depend on.
         self._members: dict[tuple[str, Server], Member] = {}
@@ -110,7 +123,7 @@ class Gateway(Service):
         self._site: Any = Site(root, reactor=reactor)
         self.reception = Reception(
             reactor, settings.gateway, root, self.counters, self._access_log, self._sweep,
-            self._instance, self._site, common.share,
+            self.instance, self._site, common.share,
         )  # fmt: skip
         self._protection = Protection(
             self.reception, self._sweep, settings.gateway.overload, common.share
@@ -131,8 +144,8 @@ class Gateway(Service):
     def _build_root(self, settings: Settings) -> tuple[Root, dict[str, Group]]:
         """The tree of resources, and the upstreams that it leads to."""
         groups = {name: self._group(upstream) for name, upstream in settings.upstreams.items()}
-        root = build_root(settings, groups.__getitem__, self.counters, self._instance)
-        health: Any = Health()
+        root = build_root(settings, groups.__getitem__, self.counters, self.instance)
+        health: Any = Health(lambda: not self.reception.is_draining)
         root.putChild(b"healthz", health)
         if has_start_page(settings.routes):
             root.putChild(b"", self._start_page(settings))
@@ -181,20 +194,23 @@ class Gateway(Service):
         super().privilegedStartService()
         factory = HTTP1Factory(self.reception)
         for text, place in self._listen:
-            self._open(text, place, factory, "listening on")
+            port = self._open(text, place, factory, "listening on")
+            send_at_once(port)
+            self.ports.listeners.append((text, port))
         if self._admin is not None:
             # It brings prometheus_client, which one without an admin listener does not need.
             from daarion_gw.admin.site import site
 
-            self._open(*self._admin, site(self.counters, self.describe), "admin on")
+            text, place = self._admin
+            port = self._open(text, place, site(self.counters, self.describe), "admin on")
+            self.ports.admin.append((text, port))
 
-    def _open(self, text: str, place: Any, factory: Any, what: str) -> None:
+    def _open(self, text: str, place: Any, factory: Any, what: str) -> Any:
         port = open_port(text, place, factory)
         if what == "listening on":
-            send_at_once(port)
             self._protection.ports.append(port)
-        self._ports.append((text, port))
         self._tell("{what} {text} ({address})", what=what, text=text, address=address_of(port))
+        return port
 
     def startService(self) -> None:
         super().startService()
@@ -206,15 +222,24 @@ class Gateway(Service):
         gc.freeze()
         self._tell("{most} connections of clients", most=told_of(self.reception.admission.most))
         self._tell("daarion-gw {version}: {table}", version=__version__, table=table(self.settings))
+        self.when_serving()
+
+    def hand_over(self) -> None:
+        """Another process has the listeners: there is nobody who must notice that this one ends."""
+        self.ports.let_go()
+        self._delay.end()
 
     async def _drain(self) -> None:
         """Stop accepting, let what is under way end, and cut what has not ended in time."""
-        closing = [port.stopListening() for _, port in self._ports]
-        await gatherResults([done for done in closing if isinstance(done, Deferred)])
+        self.reception.announce()
+        await self._delay.last(self.settings.gateway.drain_delay)
+        await gatherResults(self.ports.stop())
         idle: Deferred[None] = Deferred()
         limit = self.settings.gateway.drain_timeout
         late = self.reactor.callLater(limit, self._late, limit)
-        self.reception.drain(lambda: idle.callback(None))
+        self.reception.drain(lambda: idle.callback(None), limit)
+        if self._is_cut:
+            self.reception.cut_all()
         await idle
         if late.active():
             late.cancel()
@@ -224,7 +249,9 @@ class Gateway(Service):
 
     def cut(self) -> None:
         """Wait for nobody any more: end at once what is still there."""
+        self._is_cut = True
         self._cut("on a second signal")
+        self._delay.end()
 
     def _cut(self, why: str) -> None:
         left = len(self.reception.connections)
@@ -352,8 +379,8 @@ class Gateway(Service):
         admin = self._admin[0] if self._admin is not None else None
         listeners = [text for text, _ in self._listen]
         shown = described(self.settings, listeners, admin, self.idle, self.upstreams())
-        reload = self.reloads.shown()
-        return {**shown, "draining": self.reception.is_draining, "reload": reload}
+        told = {"reload": self.reloads.shown(), "upgrades": self.upgrades.shown()}
+        return {**shown, "draining": self.reception.is_draining, **told}
 
     def idle(self, upstream: str, server: Server) -> int:
         """How many connections to a server are kept for the next request."""
@@ -363,6 +390,10 @@ class Gateway(Service):
     def upstreams(self) -> dict[str, Any]:
         """How it stands with each upstream, by its name, as `Group.describe` says it."""
         return {name: group.describe() for name, group in self._groups.items()}
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""
 
 
 def _address(server: Server) -> Server:

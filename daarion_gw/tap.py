@@ -7,9 +7,10 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import Service
+from twisted.logger import Logger
 from twisted.python import usage
 
 from daarion_gw.config.defaults import variable
@@ -17,7 +18,11 @@ from daarion_gw.config.problems import ConfigurationError
 from daarion_gw.config.report import render_problems, render_summary
 from daarion_gw.config.settings import Settings
 from daarion_gw.front.loading import Loading
+from daarion_gw.net.notify import READY, STOPPING, notify
 from daarion_gw.net.reactor import install_if_free
+
+if TYPE_CHECKING:
+    from daarion_gw.upgrade import Heir, Started
 
 WRONG_USAGE = 2
 MOST_WORKERS = 256
@@ -49,6 +54,9 @@ class Options(usage.Options):
         super().__init__()
         self.environ = dict(os.environ)
         self["listen"] = []
+        # As it was before twistd has gone elsewhere.
+        self.folder = Path.cwd()
+        self.count_of_words = 0
 
     def opt_listen(self, description: str) -> None:
         """Listen on this Twisted server endpoint; may be given again. [default: tcp:8080]"""
@@ -70,6 +78,8 @@ class Options(usage.Options):
 
     def parseOptions(self, options: Any = None) -> None:
         """Like Twisted's, but that wrong usage exits with 2."""
+        if options is not None:
+            self.count_of_words = len(options)
         try:
             super().parseOptions(options)
         except usage.UsageError as error:
@@ -125,6 +135,14 @@ def makeService(options: Options) -> Service:
 
     from daarion_gw.front.listeners import ListenError
 
+    # At once, though it may never be asked for: by then there may be other code in its place.
+    from daarion_gw.upgrade import Heir, Started
+
+    try:
+        heir = Heir.find(os.environ)
+    except ListenError as error:
+        _give_up(str(error))
+    started = Started(sys.orig_argv, options.count_of_words, options.folder, options.parent)
     companions = []
     if options["demo"]:
         from daarion_gw.demo.service import DemoService
@@ -139,6 +157,7 @@ def makeService(options: Options) -> Service:
         "load": options["load"],
         "has_changed": options["load"].has_changed,
         "companions": companions,
+        "heritage": heir.heritage if heir is not None else None,
     }
     gateway: Any
     try:
@@ -154,7 +173,9 @@ def makeService(options: Options) -> Service:
             gateway = Master(reactor, settings, options["count"], give_up=give_up, **given)
     except (ListenError, OSError) as error:
         _give_up(str(error))
-    return _Told(gateway, reactor)
+    if heir is not None:
+        heir.heritage.close()
+    return _Told(gateway, reactor, started, heir)
 
 
 def _stop_with(reactor: Any, status: int) -> None:
@@ -180,10 +201,19 @@ def _admin(given: str | None, settings: Settings) -> str | None:
 class _Told(Service):
     """The gateway as a process: listeners that cannot be had, and signals."""
 
-    def __init__(self, gateway: Any, reactor: Any) -> None:
+    _log = Logger()
+
+    def __init__(self, gateway: Any, reactor: Any, started: "Started", heir: "Heir | None") -> None:
+        from daarion_gw.upgrade import Upgrade
+
         self._gateway = gateway
         self._reactor = reactor
+        self._started = started
+        self._heir = heir
         self._is_stopping = False
+        self._is_serving = False
+        self._upgrade = Upgrade(reactor, gateway, started, self._leave)
+        gateway.when_serving = self._serves
 
     def privilegedStartService(self) -> None:
         from daarion_gw.front.listeners import ListenError
@@ -196,21 +226,49 @@ class _Told(Service):
 
     def startService(self) -> None:
         super().startService()
-        self._gateway.startService()
         # Twisted's own handlers are set when the reactor starts; ours come after them. A
         # process that was told to stop and has drained exits with 0, not by the signal.
         self._reactor.callWhenRunning(self._take_signals)
+        self._gateway.startService()
 
     def _take_signals(self) -> None:
         self._on(signal.SIGTERM, self._stop)
         self._on(signal.SIGINT, self._stop)
         self._on(signal.SIGHUP, self._gateway.reload)
+        self._on(signal.SIGUSR2, self._begin_upgrade)
+
+    def _serves(self) -> None:
+        # Whoever is told so may send signals from then on.
+        self._reactor.callWhenRunning(self._tell_that_it_serves)
+
+    def _tell_that_it_serves(self) -> None:
+        self._is_serving = True
+        if self._heir is not None:
+            self._heir.serve(self._reactor, self._gateway, self._started)
+        else:
+            self._notify(READY)
+
+    def _notify(self, what: str) -> None:
+        if wrong := notify(what):
+            self._log.warn("systemd could not be told {what}: {wrong}", what=what, wrong=wrong)
+
+    def _begin_upgrade(self) -> None:
+        if self._is_stopping or not self._is_serving:
+            self._upgrade.refuse("it is stopping" if self._is_stopping else "it is starting yet")
+        else:
+            self._upgrade.begin()
 
     def _stop(self) -> None:
         """Stop when all is done; asked a second time, at once."""
         if self._is_stopping:
             self._gateway.cut()
         else:
+            self._notify(STOPPING)
+            self._upgrade.abandon()
+            self._leave()
+
+    def _leave(self) -> None:
+        if not self._is_stopping:
             self._is_stopping = True
             self._reactor.stop()
 

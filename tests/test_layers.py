@@ -22,6 +22,7 @@ RUNGS = (
     ("admin", "demo"),
     ("service",),
     ("workers",),
+    ("upgrade",),
     ("tap", "__main__", "plugin"),
 )
 RUNG_OF = {part: rung for rung, parts in enumerate(RUNGS) for part in parts}

@@ -2,9 +2,22 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from daarion_gw.config.settings import Server, Settings
+
+
+@dataclass(slots=True)
+class Upgrades:
+    """How often this process was asked to make room for a new one, and why it is still there."""
+
+    asked: int = 0
+    failure: str | None = None
+
+    def shown(self) -> dict[str, Any]:
+        """For the status page."""
+        return asdict(self)
 
 
 def described(

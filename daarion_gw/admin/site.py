@@ -29,6 +29,7 @@ from daarion_gw import __version__
 from daarion_gw.errors import Fault
 from daarion_gw.observe.counters import Counters, RouteCounters, ServerCounters
 from daarion_gw.observe.metrics import Metrics
+from daarion_gw.wire.target import has_word
 
 Describe = Callable[[], Mapping[str, Any]]
 
@@ -48,7 +49,7 @@ _INDEX = f"""daarion-gw {__version__}, admin listener
 
 /metrics   counters as Prometheus or OpenMetrics text
 /status    what is configured and what happened, as JSON
-/healthz   OK while the process answers
+/healthz   OK while the process answers; /healthz?ready: 503 once it drains
 """
 
 
@@ -74,7 +75,7 @@ def root(counters: Counters, describe: Describe, workers: Workers | None = None)
     pages: dict[bytes, Any] = {
         b"metrics": _MetricsPage(metrics),
         b"status": _StatusPage(counters, describe),
-        b"healthz": _HealthPage(),
+        b"healthz": _HealthPage(describe),
     }
     if workers is not None:
         for name in (b"metrics", b"status"):
@@ -175,7 +176,19 @@ class _Index(_Page):
 
 
 class _HealthPage(_Page):
-    def body(self) -> bytes:
+    """Like the front's: asked for ``ready`` it is 503 once the gateway has been told to stop."""
+
+    def __init__(self, describe: Describe) -> None:
+        super().__init__()
+        self._describe = describe
+
+    def answer(self, request: Request) -> bytes:
+        request.setHeader("Content-Type", self.content_type)
+        # What else is described costs a sum over all workers: only who asks for it pays.
+        if has_word(request.uri, b"ready") and self._describe().get("draining"):
+            request.setResponseCode(503)
+            request.setHeader("Retry-After", "1")
+            return b"draining"
         return b"OK"
 
 

@@ -172,6 +172,7 @@ class Gateway(Model):
     ``listen``: Twisted server endpoint strings. ``trusted_proxies``: whose ``X-Forwarded-*`` is
     believed. ``admin``: endpoint string of the admin listener, None = off. ``keep_alive``: how
     long an idle client connection is kept. ``head_timeout``: for a whole request head.
+    ``drain_delay``: how long the gateway goes on accepting after it was told to stop.
     ``drain_timeout``: for the exchanges in flight when the gateway stops, and for the WebSockets
     of a route that a reload took away. ``reload_on_change``: reload when the file changes.
     ``limits``: of clients' connections. ``overload``: when there is too much to do.
@@ -183,6 +184,7 @@ class Gateway(Model):
     admin: str | None = "tcp:9901:interface=127.0.0.1"
     keep_alive: Duration = 65.0
     head_timeout: Duration = 10.0
+    drain_delay: Duration = 0.0
     drain_timeout: Duration = 30.0
     limits: ClientLimits = ClientLimits()
     overload: Signals = Signals()

@@ -99,6 +99,9 @@ class Connected(Protocol):
         """Whether nothing is lost when the connection is closed now."""
 
     def deadline_passed(self, now: float) -> None: ...
+    def announce_end(self) -> None:
+        """The answers at hand are the last; one more request may be on its way."""
+
     def no_keep_alive(self) -> None: ...
     def let_go(self) -> None:
         """There is too much to do: end it where the client loses nothing by it."""

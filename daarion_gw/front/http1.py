@@ -382,6 +382,10 @@ class HTTP1Connection(Answering, TwistedProtocol):
         if not self.is_secure:
             self.transport.loseWriteConnection()
 
+    def announce_end(self) -> None:
+        """See `Connected`: a request that comes yet is answered as the last one."""
+        self.no_keep_alive()
+
     @property
     def is_idle(self) -> bool:
         """Whether nothing is lost when the connection is closed now."""

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 GATHER_AT_MOST = 64 * 1024
 # How long a client that is still sending gets to see why it was sent away (seconds).
 LINGER = 1.0
+# GOAWAY with it turns no stream away: it only asks for no more (RFC 9113 6.8).
+LAST_OF_ALL = 2**31 - 1
 
 
 class Waiting(Enum):
@@ -310,6 +312,11 @@ class HTTP2Connection:
     @property
     def is_idle(self) -> bool:
         return not self.streams.under_way
+
+    def announce_end(self) -> None:
+        """Ask for no more streams; those that are on their way are taken (RFC 9113 6.8)."""
+        if self.streams.takes_new:
+            self.write(goaway(LAST_OF_ALL, ErrorCode.NO_ERROR))
 
     def no_keep_alive(self) -> None:
         """Take no more streams; the connection ends with the last one (RFC 9113 6.8)."""

@@ -30,6 +30,7 @@ from daarion_gw.wire.upgrade import origin_allowed, wants_websocket
 from .admission import Admission
 from .conversation import Connected, Near
 from .exchange import Exchange
+from .leaving import FAREWELL, Later, Spread, time_for
 from .records import entry_of, entry_of_own
 from .refusals import ALLOW, CLOSING, send_refusal
 from .relay import Relay, open_relay
@@ -137,20 +138,40 @@ class Reception:
             call, self._when_idle = self._when_idle, None
             call()
 
-    def drain(self, when_idle: Callable[[], None]) -> None:
-        """No request after the ones at hand; call ``when_idle`` when the last one is done."""
+    def announce(self) -> None:
+        """The gateway is about to stop: every answer from here on is its connection's last."""
         self.is_draining = True
         self.keeps_alive = False
+        for near in tuple(self.connections):
+            near.announce_end()
+
+    def drain(self, when_idle: Callable[[], None], limit: float) -> None:
+        """No connection comes any more; call ``when_idle`` when the last one is done.
+
+        limit: when those that are left will be cut (seconds from now).
+        """
+        if not self.is_draining:
+            self.announce()
+        if not self.connections:
+            when_idle()
+            return
+        self._when_idle = when_idle
+        # A request may be on its way on any that looks idle: to close now is to lose it.
+        Later(self.sweep, min(FAREWELL, limit / 2), self._close_idle)
+        relays = tuple(self.relays)
+        Spread(self.sweep, relays, Relay.go_away, time_for(len(relays), limit))
+
+    def relay_opened(self, relay: Relay) -> None:
+        self.relays.add(relay)
+        if self._when_idle is not None:
+            # Its handshake was under way when all others were told.
+            Later(self.sweep, 0.0, relay.go_away)
+
+    def _close_idle(self) -> None:
         for near in tuple(self.connections):
             near.no_keep_alive()
             if near.is_idle:
                 near.close()
-        for relay in tuple(self.relays):
-            relay.go_away()
-        if self.connections:
-            self._when_idle = when_idle
-        else:
-            when_idle()
 
     def cut_all(self) -> None:
         """The time for draining is over."""

@@ -143,7 +143,7 @@ class Relay:
         counters = exchange.proxy.counters
         counters.websockets_opened += 1
         counters.websockets_open += 1
-        self.reception.relays.add(self)
+        self.reception.relay_opened(self)
         self.sweep.watched.add(self)
         # The route may have gone while the upstream was asked.
         self.look_for_route(self.reception.root.keys)

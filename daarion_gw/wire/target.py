@@ -92,3 +92,9 @@ def _unescaped(path: bytes) -> bytes:
 def _without_dots_if_rooted(path: bytes) -> bytes:
     # The target of OPTIONS * is no path.
     return without_dots(path) if path.startswith(b"/") else path
+
+
+def has_word(target: bytes, word: bytes) -> bool:
+    """Whether the query has ``word``, with a value or without one."""
+    query = target.partition(b"?")[2]
+    return any(part.partition(b"=")[0] == word for part in query.split(b"&"))

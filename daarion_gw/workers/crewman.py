@@ -100,13 +100,13 @@ class Crewman(ProcessProtocol):
 
     # orders
 
-    def drain(self) -> None:
-        """Serve what is under way, and end."""
+    def drain(self, is_handed_over: bool) -> None:
+        """Serve what is under way, and end; whether others accept in its place."""
         if self.stage is Stage.STARTING:
             self.kill()
         if self.stage in (Stage.STARTING, Stage.SERVING):
             self.stage = Stage.DRAINING
-            self._channel.send({"do": "drain"})
+            self._channel.send({"do": "drain", "is_handed_over": is_handed_over})
 
     def cut(self) -> None:
         """End now."""

@@ -15,19 +15,21 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from daarion_gw import __version__
-from daarion_gw.admin.described import Reloads, table
+from daarion_gw.admin.described import Reloads, Upgrades, table
 from daarion_gw.admin.site import Workers
 from daarion_gw.admin.site import site as admin_site
 from daarion_gw.config.problems import ConfigurationError
 from daarion_gw.config.report import render_problems
 from daarion_gw.config.settings import Settings
 from daarion_gw.front.admission import most_of, told_of
-from daarion_gw.front.listeners import address_of, endpoint, open_port
+from daarion_gw.front.listeners import address_of, open_port
+from daarion_gw.front.sockets import Heritage, Ports, open_or_take
+from daarion_gw.net.pause import Pause
 from daarion_gw.observe.access_log import AccessLog
 from daarion_gw.tls.tickets import TICKET_KEYS
 
 from .crewman import Crewman, Stage, Start
-from .sockets import Binding, Unserved, check_shared
+from .sockets import Unserved, bind_or_take, check_shared
 from .sums import Sums
 from .turns import Table
 
@@ -43,7 +45,8 @@ class Master(Service):
     """All that one gateway with several workers is, but the data path.
 
     give_up: called when no worker can be started at all. has_changed: asked once a second
-    whether the file says something else by now, where `reload_on_change` is on.
+    whether the file says something else by now, where `reload_on_change` is on. heritage: of the
+    master whose place it takes. ``when_serving`` is called when all workers have begun.
     """
 
     _log = Logger()
@@ -59,6 +62,7 @@ class Master(Service):
         give_up: Callable[[], None],
         companions: Sequence[Service] = (),
         has_changed: Callable[[], bool] | None = None,
+        heritage: Heritage | None = None,
     ) -> None:
         self._reactor = reactor
         self.settings = settings
@@ -70,13 +74,19 @@ class Master(Service):
         self._give_up = give_up
         self._companions = companions
         self._folder = str(Path.cwd())
-        self._listen = [(text, endpoint(Binding(reactor), text)) for text in listen]
-        self._admin = (admin, endpoint(reactor, admin)) if admin is not None else None
+        heritage = heritage or Heritage()
+        self._listen = [(text, bind_or_take(reactor, heritage.listeners, text)) for text in listen]
+        self._admin: tuple[str, Any] | None = None
+        if admin is not None:
+            self._admin = admin, open_or_take(reactor, heritage.admin, admin)
         _check_log(settings)
-        self._held: list[Any] = []
-        self._admin_port: Any = None
-        self._instance = os.urandom(4).hex()
+        self.ports = Ports()
+        self.upgrades = Upgrades()
+        self.when_serving: Callable[[], None] = _nothing
+        self.instance = heritage.instance or os.urandom(4).hex().encode()
         self._secret = os.urandom(32).hex()
+        self._delay = Pause(reactor)
+        self._is_handed_over = False
         self._table = Table.create(count)
         self._crew: list[Crewman | None] = [None] * count
         # How often in a row the worker in each place has ended soon.
@@ -95,14 +105,15 @@ class Master(Service):
         for text, place in self._listen:
             port = open_port(text, place, Unserved())
             check_shared(text, port)
-            self._held.append(port)
+            self.ports.listeners.append((text, port))
             self._say_where("listening on", text, port)
         if self._admin is not None:
             text, place = self._admin
             workers = Workers(self._sums.refresh, self._sums.pids)
             site = admin_site(self._sums.total, self._describe, workers)
-            self._admin_port = open_port(text, place, site)
-            self._say_where("admin on", text, self._admin_port)
+            port = open_port(text, place, site)
+            self.ports.admin.append((text, port))
+            self._say_where("admin on", text, port)
 
     def _say_where(self, what: str, text: str, port: Any) -> None:
         self._log.info("{what} {text} ({address})", what=what, text=text, address=address_of(port))
@@ -111,7 +122,8 @@ class Master(Service):
         listeners = [text for text, _ in self._listen]
         admin = self._admin[0] if self._admin is not None else None
         shown = self._sums.describe(listeners, admin, self._is_stopping)
-        return {**shown, "reload": self._reloads.shown()}
+        told = {"reload": self._reloads.shown(), "upgrades": self.upgrades.shown()}
+        return {**shown, **told}
 
     def startService(self) -> None:
         """Start all workers at once. By now this process is whom twistd was told to be."""
@@ -137,11 +149,11 @@ class Master(Service):
             "reactor": type(self._reactor).__module__,
             "settings": self.settings.model_dump_json(),
             "listen": [text for text, _ in self._listen],
-            "instance": self._instance,
+            "instance": self.instance.decode(),
             "ticket_keys": [period, secret.hex()],
             "secret": self._secret,
         }
-        files = [port.fileno() for port in self._held]
+        files = [port.fileno() for _, port in self.ports.listeners]
         start = Start(number, self._table.file, files, first)
         try:
             self._crew[place] = Crewman(self._reactor, start, self._ready, self._ended)
@@ -160,6 +172,7 @@ class Master(Service):
             self._log.info("daarion-gw {version}: {table}, {count} workers (pids {pids})",
                            version=__version__, table=table(self.settings), count=serving,
                            pids=" ".join(str(pid) for pid in self._sums.pids()))  # fmt: skip
+            self.when_serving()
 
     def _ended(self, worker: Crewman, how: str) -> None:
         place = worker.number - 1
@@ -260,6 +273,12 @@ class Master(Service):
 
     # stopping
 
+    def hand_over(self) -> None:
+        """Another master has the listeners: there is nobody who must notice that this one ends."""
+        self.ports.let_go()
+        self._is_handed_over = True
+        self._delay.end()
+
     def stopService(self) -> Deferred[None]:
         """SIGTERM: fires when the last worker has ended."""
         super().stopService()
@@ -271,16 +290,17 @@ class Master(Service):
             self._looking.stop()
         left = [worker for worker in self._crew if worker is not None]
         for worker in left:
-            worker.drain()
-        ports = [*self._held, *([self._admin_port] if self._admin_port is not None else [])]
-        closing = [port.stopListening() for port in ports]
+            worker.drain(self._is_handed_over)
+        # As long as they accept, the file of a UNIX listener must be there.
+        await self._delay.last(self.settings.gateway.drain_delay)
+        closing = self.ports.stop()
         late = self._reactor.callLater(
             self.settings.gateway.drain_timeout + GRACE, self._kill_all, "did not end in time"
         )
         await DeferredList([worker.gone for worker in left])
         if late.active():
             late.cancel()
-        await DeferredList([closed for closed in closing if isinstance(closed, Deferred)])
+        await DeferredList(closing)
         for companion in self._companions:
             stopping = companion.stopService()
             if isinstance(stopping, Deferred):
@@ -291,6 +311,7 @@ class Master(Service):
         for worker in self._crew:
             if worker is not None:
                 worker.cut()
+        self._delay.end()
         self._reactor.callLater(GRACE, self._kill_all, "did not end when it was told to")
 
     def _kill_all(self, why: str) -> None:
@@ -302,6 +323,10 @@ class Master(Service):
 
 def _places(settings: Settings) -> tuple[object, ...]:
     return settings.gateway.listen, settings.gateway.admin
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""
 
 
 def _check_log(settings: Settings) -> None:

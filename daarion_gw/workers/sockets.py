@@ -1,22 +1,19 @@
 """Listening sockets that are bound in one process and accepted from in others.
 
-The strings stay Twisted's own (and its plugins'): each is parsed here and there by the same
-parser, with a stand-in for the reactor. The master's binds and never accepts; the worker's takes
-the socket that it was handed instead of binding. What wraps a socket, TLS say, is thus built in
-the worker, whatever it is.
+The strings are parsed here and there by the same parser, with a stand-in for the reactor
+(`daarion_gw.front.sockets`). The master's binds and never accepts; the worker's takes the socket
+that it was handed instead of binding, and accepts when it is its turn.
 """
 
 import socket
 import time
 from typing import Any
 
-from twisted.internet import tcp, unix
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet import tcp
 from twisted.internet.protocol import Factory, Protocol
-from twisted.protocols.tls import TLSMemoryBIOFactory
-from twisted.python.failure import Failure
 
 from daarion_gw.front.listeners import ListenError, endpoint
+from daarion_gw.front.sockets import SYSTEMD, Inherited, Instead, Taking, UNIXPort
 
 from .turns import Table
 
@@ -25,8 +22,6 @@ from .turns import Table
 PAUSE = 0.001
 LOOKS = 3
 AFTER_ALL = 8
-
-_SYSTEMD = "systemd:"
 
 
 class NotSharedError(ListenError):
@@ -50,7 +45,7 @@ class HeldTCP(_Held, tcp.Port):
     """The master's end of a TCP listener."""
 
 
-class HeldUNIX(_Held, unix.Port):
+class HeldUNIX(_Held, UNIXPort):
     """The master's end of a UNIX listener: it makes the file and takes it away."""
 
 
@@ -91,42 +86,11 @@ class SharedTCP(_InTurn, tcp.Port):
     """A worker's end of a TCP listener."""
 
 
-class SharedUNIX(_InTurn, unix.Port):
+class SharedUNIX(_InTurn, UNIXPort):
     """A worker's end of a UNIX listener; the file is the master's."""
 
-    def startListening(self: Any) -> None:
-        """Begin (IListeningPort); the file's mode and the backlog are set already."""
-        tcp._reservedFD.reserve()
-        self.factory.doStart()
-        self.socket, self._preexistingSocket = self._preexistingSocket, None
-        self.fileno = self.socket.fileno
-        self.connected = True
-        self.startReading()
 
-    def connectionLost(self, reason: Failure) -> None:
-        """Close this end (IListeningPort)."""
-        tcp.Port.connectionLost(self, reason)
-
-
-class _Instead:
-    """Stands in for a reactor while an endpoint listens; everything else is the reactor's."""
-
-    def __init__(self, reactor: Any) -> None:
-        self._reactor = reactor
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._reactor, name)
-
-    def listenSSL(self, port: int, factory: Any, *rest: Any, **words: Any) -> Any:
-        """See IReactorSSL; as Twisted's own does it."""
-        context = rest[0] if rest else words.pop("contextFactory")
-        wrapped = TLSMemoryBIOFactory(context, False, factory)
-        listening = self.listenTCP(port, wrapped, *rest[1:], **words)
-        listening._type = "TLS"
-        return listening
-
-
-class Binding(_Instead):
+class Binding(Instead):
     """The master's: binds, and accepts nothing."""
 
     def listenTCP(self, port: int, factory: Any, *rest: Any, **words: Any) -> Any:
@@ -149,6 +113,8 @@ class Binding(_Instead):
         else:
             held = HeldTCP._fromListeningDescriptor(self._reactor, file, family, factory)
         held.startListening()
+        # A file is that of who made it: it will be wanted for the next one.
+        held.owns_file = False
         held.adopted = True
         return held
 
@@ -164,7 +130,7 @@ class Unserved(Factory):
 def check_shared(description: str, port: Any) -> None:
     """Raise `NotSharedError` if ``port``, which came of listening, is not one to hand down."""
     adopted = getattr(port, "adopted", False)
-    if not isinstance(port, _Held) or (adopted and not description.startswith(_SYSTEMD)):
+    if not isinstance(port, _Held) or (adopted and not description.startswith(SYSTEMD)):
         raise NotSharedError(
             f"cannot listen on {description!r} with several workers: this kind of listener "
             "cannot be handed down to them; use tcp:, ssl:, daarion-tls:, unix: or systemd:, "
@@ -172,53 +138,32 @@ def check_shared(description: str, port: Any) -> None:
         )
 
 
-class Taking(_Instead):
-    """A worker's, for one listener: takes the socket that was handed down."""
+class Sharing(Taking):
+    """A worker's, for one listener: takes the socket that was handed down, in turn with others."""
+
+    tcp_port = SharedTCP
+    unix_port = SharedUNIX
 
     def __init__(self, reactor: Any, file: int, table: Table, index: int) -> None:
-        super().__init__(reactor)
-        self._socket = socket.socket(fileno=file)
-        self._socket.setblocking(False)
+        super().__init__(reactor, file)
         self._table = table
         self._index = index
 
-    def listenTCP(self, _port: int, factory: Any, *_rest: Any, **_words: Any) -> Any:
-        """See IReactorTCP; how it was to be bound is past."""
-        shared = SharedTCP._fromListeningDescriptor(
-            self._reactor, self._socket.fileno(), self._socket.family, factory
-        )
-        return self._begun(shared)
-
-    def listenUNIX(self, _address: Any, factory: Any, *_rest: Any, **_words: Any) -> Any:
-        """See IReactorUNIX."""
-        file = self._socket.fileno()
-        return self._begun(SharedUNIX._fromListeningDescriptor(self._reactor, file, factory))
-
-    def _begun(self, shared: Any) -> Any:
-        shared.table, shared.index = self._table, self._index
-        self._socket.close()
-        shared.startListening()
-        return shared
-
-    def endpoint(self, description: str) -> Any:
-        """The endpoint of a listener's string; raises `ListenError`."""
-        if description.startswith(_SYSTEMD):
-            return _Taken(self)
-        return endpoint(self, description)
-
-    def listen(self, factory: Any) -> Any:
-        """Accept for ``factory``, whatever the kind of socket."""
-        if self._socket.family == socket.AF_UNIX:
-            return self.listenUNIX("", factory)
-        return self.listenTCP(0, factory)
+    def _begin(self, port: Any) -> None:
+        port.table, port.index = self._table, self._index
+        super()._begin(port)
 
 
-class _Taken:
-    """An endpoint whose socket is all that there is to it (IStreamServerEndpoint)."""
+class Holding(Taking):
+    """A master's, for one listener: takes the socket that another master handed over."""
 
-    def __init__(self, taking: Taking) -> None:
-        self._taking = taking
+    tcp_port = HeldTCP
+    unix_port = HeldUNIX
 
-    def listen(self, factory: Any) -> Deferred[Any]:
-        """Accept for ``factory``."""
-        return succeed(self._taking.listen(factory))
+
+def bind_or_take(reactor: Any, inherited: Inherited, description: str) -> Any:
+    """The endpoint that the master has of a listener's string; raises `ListenError`."""
+    file = inherited.take(description)
+    if file is None:
+        return endpoint(Binding(reactor), description)
+    return Holding(reactor, file).endpoint(description)

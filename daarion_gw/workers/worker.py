@@ -21,7 +21,7 @@ from daarion_gw.service import Common, Gateway
 from daarion_gw.tls.tickets import TICKET_KEYS
 
 from .channel import CONTROL, FIRST_LISTENER, TABLE, Channel, Message, adopt, encoded, first_message
-from .sockets import Taking
+from .sockets import Sharing
 from .turns import SharedFront, Table
 
 
@@ -29,6 +29,7 @@ def main() -> None:
     """Serve until told to stop. Nobody but a master starts this process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
     end = socket.socket(fileno=CONTROL)
     try:
         begin, rest = first_message(end)
@@ -85,7 +86,7 @@ class Worker:
         # The gateway asks for each of its listeners in order, once.
         file, expected = self._sockets.pop(0)
         assert description == expected
-        return Taking(self._reactor, file, self._table, self._place).endpoint(description)
+        return Sharing(self._reactor, file, self._table, self._place).endpoint(description)
 
     # running
 
@@ -151,6 +152,8 @@ class Worker:
         elif what == "reopen":
             self._gateway.reopen_log()
         elif what == "drain":
+            if order["is_handed_over"]:
+                self._gateway.hand_over()
             self._drain()
         elif what == "cut":
             self._drain()

@@ -162,8 +162,10 @@ def test_the_parts_of_the_gateway_fit_together() -> None:
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     assert ports == {"http": 8080, "admin": 9901}
     assert [port["targetPort"] for port in service["spec"]["ports"]] == ["http"]
-    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+    for probe in ("startupProbe", "livenessProbe"):
         assert container[probe]["httpGet"] == {"path": "/healthz", "port": "http"}
+    # One that drains is alive, and is to be sent nothing.
+    assert container["readinessProbe"]["httpGet"] == {"path": "/healthz?ready", "port": "http"}
 
 
 def test_the_gateway_finds_each_service_of_the_default_table() -> None:

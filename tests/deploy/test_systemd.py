@@ -40,7 +40,7 @@ def test_systemd_has_nothing_to_say(tmp_path: Path) -> None:
     ("old", "new"),
     [
         ("ProtectSystem=strict", "ProtectSistem=strict"),
-        ("Type=simple", "Type=easy"),
+        ("Type=notify", "Type=easy"),
         ("TimeoutStopSec=40s", "TimeoutStopSec=40 lightyears"),
         ("KillSignal=SIGTERM", "KillSignal=SIGTREM"),
         ("[Service]", "[Servise]"),
@@ -102,4 +102,6 @@ def test_it_runs_reloads_and_drains_as_the_gateway_expects() -> None:
     )
     assert "ExecReload=/bin/kill -HUP $MAINPID" in text
     assert unit["KillSignal"] == "SIGTERM"
+    # The process that systemd knows tells of the one that follows it.
+    assert (unit["Type"], unit["NotifyAccess"]) == ("notify", "main")
     assert drain < float(unit["TimeoutStopSec"].removesuffix("s")) <= drain + 15

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.front import (
+    drain_mutants,
     front_mutants,
     http2_mutants,
     machine_mutants,
@@ -36,6 +37,7 @@ def all_mutants() -> list[Mutant]:
         machine_mutants.MUTANTS,
         overload_mutants.MUTANTS,
         reload_mutants.MUTANTS,
+        drain_mutants.MUTANTS,
     )
     return [mutant for each in lists for mutant in each]
 
