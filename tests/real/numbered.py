@@ -77,12 +77,16 @@ class Numbered:
             return False
         return True
 
-    def noted(self, what: str, method: str) -> list[int]:
-        """The numbers of the requests that it has `begun`, or of those it `answers`."""
+    def lines(self) -> list[tuple[str, str, int]]:
+        """All that it has noted, in order: (what, method, number)."""
         if not self._journal.exists():
             return []
-        lines = (line.split() for line in self._journal.read_text().splitlines())
-        return [int(number) for noted, used, number in lines if (noted, used) == (what, method)]
+        words = (line.split() for line in self._journal.read_text().splitlines())
+        return [(what, method, int(number)) for what, method, number in words]
+
+    def noted(self, what: str, method: str) -> list[int]:
+        """The numbers of the requests that it has `begun`, or of those it `answers`."""
+        return [number for noted, used, number in self.lines() if (noted, used) == (what, method)]
 
 
 @contextlib.contextmanager

@@ -30,6 +30,20 @@ def look_at_each(self):
 Sweep.tick = look_at_each
 """
 
+# Each connection that has ended leaves 20 KB, each tenth a descriptor and a timer.
+LEAKING = """
+from daarion_gw.front.http1 import HTTP1Connection
+lost = HTTP1Connection.connectionLost
+kept = []
+def leave_something(self, reason):
+    kept.append(bytearray(b"x" * 20_000))
+    if len(kept) % 10 == 0:
+        os.dup(0)
+        reactor.callLater(3600, kept.clear)
+    lost(self, reason)
+HTTP1Connection.connectionLost = leave_something
+"""
+
 
 def twistd(*arguments: str, without: str = "") -> list[str]:
     """The command line of a gateway, after this code."""
