@@ -156,9 +156,10 @@ class Load:
     def answered_by(self, pid: int) -> list[Outcome]:
         return [outcome for outcome in self.answered if outcome.by == pid]
 
-    def under_way(self, at: float) -> set[int]:
-        """Numbers of the requests that had begun and not ended at this time."""
-        return {one.number for one in list(self.outcomes) if one.began <= at <= one.ended}
+    def under_way(self, during: tuple[float, float]) -> set[int]:
+        """Numbers of the requests that were begun and not ended at some time between these."""
+        first, last = during
+        return {one.number for one in self.outcomes if one.began <= last and first <= one.ended}
 
     def sees(self, count: int, pid: int, within: float = 20.0) -> None:
         """Wait until this server has given so many answers."""

@@ -64,11 +64,15 @@ def test_without_wait_for_it_does(tmp_path: Path) -> None:
     assert any(failure.why.startswith("502") for failure in load.failures), load.told()
 
 
-def kill_and_bring_back(server: Numbered, load: Load) -> float:
-    """Kill it while it is busy, see that all goes on, and that it is asked again; when it died."""
+def kill_and_bring_back(server: Numbered, load: Load) -> tuple[float, float]:
+    """Kill it while it is busy, see that all goes on, and that it is asked again.
+
+    Returns between which times it died.
+    """
     load.sees(30, server.pid)
+    began = time.monotonic()
     server.kill()
-    died = time.monotonic()
+    died = began, time.monotonic()
     load.goes_on(200)
     server.start()
     load.sees(30, server.pid)
@@ -114,16 +118,16 @@ class TestOneOfThreeIsKilled:
     ) -> None:
         """A POST that may have been carried out is not repeated; one that was not is."""
         may_fail: set[int] = set()
-        killed: list[tuple[Numbered, float]] = []
+        killed: list[tuple[Numbered, tuple[float, float]]] = []
         with (
             front(tmp_path, servers, **RETURNING) as gateway,
             Load(gateway.ports[0], clients=24, pause=0.01, method="POST", body=b"x" * 500) as load,
         ):
             for server in servers:
                 killed.append((server, kill_and_bring_back(server, load)))
-        for server, at in killed:
+        for server, died in killed:
             others = {n for other in servers if other is not server for n in begun(other)}
-            may_fail |= load.under_way(at) - others
+            may_fail |= load.under_way(died) - others
         had = {number for server in servers for number in unanswered(server)}
         failed = {failure.number for failure in load.failures}
         assert had, "nothing was under way: this shows nothing"
