@@ -57,7 +57,7 @@ def front(
 ) -> Iterator[GatewayProcess]:
     """A gateway with this server behind /app/, with these `gateway.limits` and upstream's keys."""
     written = {
-        "gateway": {"access_log": "off", "limits": limits},
+        "gateway": {"access_log": "off"} | ({"limits": limits} if limits else {}),
         "routes": {"/app/": "app"},
         "upstreams": {"app": {"servers": [server.url], **upstream}},
     }
