@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast servers lint types format bench bench-peers bench-quick autobahn-full mutants wheel clean
+.PHONY: help run test test-fast servers lint types format bench bench-peers bench-quick autobahn-full overload-full soak mutants wheel clean
 
 help:  ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -72,6 +72,12 @@ bench-quick: $(VENV)/.test bench-peers  ## the same, only to see that it works
 
 autobahn-full: $(VENV)/.test  ## the Autobahn testsuite with all its cases, in both directions
 	AUTOBAHN_FULL=1 $(BIN)/python -m pytest tests/real/test_autobahn.py
+
+overload-full: $(VENV)/.test  ## ten times what can be served, for 30 seconds
+	DAARION_OVERLOAD_SECONDS=30 $(BIN)/python -m pytest tests/real/test_overload.py
+
+soak: $(VENV)/.test  ## mixed traffic for fifteen minutes; memory must stay flat
+	DAARION_SOAK_SECONDS=900 $(BIN)/python -m pytest tests/real/test_soak.py
 
 mutants: $(VENV)/.test  ## take every rule out once and see its test fail
 	$(BIN)/python -m pytest -m slow tests/wire

@@ -27,6 +27,7 @@ SLOW_CLIENTS = 1000
 CONNECTIONS = 8
 PER_SECOND = 300
 SECONDS = 1.5
+WARM_UP = 0.3
 TURNS = 3
 TURNS_AT_MOST = 9
 # Normal p99 beside them is below so many times that of normal traffic alone.
@@ -114,10 +115,10 @@ def slow_clients(gateway: GatewayProcess, kind: str, folder: Path) -> Iterator[R
         until(lambda: clients_of(gateway) == 0, 20, "the end of the slow clients")
 
 
-def p99(gateway: GatewayProcess) -> float:
+def p99(gateway: GatewayProcess, seconds: float = SECONDS) -> float:
     """Of normal traffic, in microseconds."""
     port = gateway.ports[0]
-    seen = run("pace", port, "/app/small", CONNECTIONS, PER_SECOND, SECONDS)
+    seen = run("pace", port, "/app/small", CONNECTIONS, PER_SECOND, seconds)
     assert seen["wrong"] == 0, seen
     return seen["p99"]
 
@@ -125,7 +126,7 @@ def p99(gateway: GatewayProcess) -> float:
 def compared(gateway: GatewayProcess, kind: str, folder: Path) -> tuple[float, float]:
     """p99 alone and beside the slow clients, in microseconds: the medians of the turns."""
     alone, beside = [], []
-    p99(gateway)
+    p99(gateway, WARM_UP)
     while len(alone) < TURNS_AT_MOST:
         alone.append(p99(gateway))
         with slow_clients(gateway, kind, folder):
@@ -152,10 +153,10 @@ def test_normal_traffic_hardly_notices_a_thousand_slow_clients(
 
 
 def test_it_does_where_each_connection_costs_time(tmp_path: Path, server: int) -> None:
-    """So the test above can fail: 50 microseconds four times a second are seen."""
+    """So the test above can fail: a quarter of a millisecond, four times a second, is seen."""
     with front(tmp_path, server, LOOKING_AT_EVERY_CONNECTION, **PATIENT) as gateway:
-        p99(gateway)
+        p99(gateway, WARM_UP)
         alone = p99(gateway)
         with slow_clients(gateway, "headers", tmp_path):
             beside = p99(gateway)
-    assert beside > 5 * alone
+    assert beside > BELOW * alone
