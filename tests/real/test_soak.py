@@ -152,8 +152,11 @@ def over_http2(port: int) -> subprocess.Popen | None:
     )
 
 
-def soak(folder: Path, seconds: float, without: str = "") -> Seen:
-    """Let everything happen for so long, then nothing any more, and look at the gateway."""
+def soak(folder: Path, seconds: float, without: str = "", settle: float = 10) -> Seen:
+    """Let everything happen for so long, then nothing any more, and look at the gateway.
+
+    settle: how long what is left may take to go (seconds).
+    """
     seen = Seen()
     with site(folder, without) as (looked_at, behind):
         plain, secure = looked_at.gateway.ports
@@ -172,10 +175,12 @@ def soak(folder: Path, seconds: float, without: str = "") -> Seen:
         # Connections that are kept to servers end with these.
         behind.close()
         with contextlib.suppress(AssertionError):
-            until(lambda: without_pipes(looked_at.descriptors()) <= without_pipes(descriptors), 10)
+            until(
+                lambda: without_pipes(looked_at.descriptors()) <= without_pipes(descriptors), settle
+            )
         seen.descriptors = descriptors, looked_at.descriptors()
         with contextlib.suppress(AssertionError):
-            until(lambda: len(looked_at.timers()) <= len(timers), 5)
+            until(lambda: len(looked_at.timers()) <= len(timers), settle)
         seen.timers = timers, looked_at.timers()
     return seen
 
@@ -210,7 +215,7 @@ def test_after_an_hour_of_everything_it_is_as_it_was(tmp_path: Path) -> None:
 
 def test_it_is_not_where_each_connection_leaves_something_behind(tmp_path: Path) -> None:
     """So the test above can fail, for each of its reasons."""
-    seen = soak(tmp_path, 6, LEAKING)
+    seen = soak(tmp_path, 6, LEAKING, settle=1)
     with pytest.raises(AssertionError, match="memory"):
         seen.memory_is_flat()
     with pytest.raises(AssertionError, match="descriptors"):

@@ -30,13 +30,13 @@ def look_at_each(self):
 Sweep.tick = look_at_each
 """
 
-# Each connection that has ended leaves 20 KB, each tenth a descriptor and a timer.
+# Each connection that has ended leaves 100 KB, each tenth a descriptor and a timer.
 LEAKING = """
 from daarion_gw.front.http1 import HTTP1Connection
 lost = HTTP1Connection.connectionLost
 kept = []
 def leave_something(self, reason):
-    kept.append(bytearray(b"x" * 20_000))
+    kept.append(bytearray(b"x" * 100_000))
     if len(kept) % 10 == 0:
         os.dup(0)
         reactor.callLater(3600, kept.clear)
