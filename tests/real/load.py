@@ -165,6 +165,15 @@ class Load:
         """Wait until this server has given so many answers."""
         until(lambda: len(self.answered_by(pid)) >= count, within, f"{count} answers by {pid}")
 
+    def goes_on_for_all(self, since: float, within: float = 20.0) -> None:
+        """Wait until each client has begun a request after this time, and it has ended."""
+        clients = len(self._clients)
+        until(
+            lambda: len({one.port for one in list(self.outcomes) if one.began > since}) >= clients,
+            within,
+            "an answer for each client",
+        )
+
     def goes_on(self, count: int, within: float = 20.0) -> None:
         """Wait until so many more requests have ended."""
         wanted = len(self.outcomes) + count
