@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast servers lint types format bench bench-peers bench-quick autobahn-full upgrade-full mutants fuzz wheel clean
+.PHONY: help run test test-fast servers lint types format bench bench-peers bench-quick autobahn-full upgrade-full overload-full soak mutants fuzz wheel clean
 
 help:  ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -76,6 +76,12 @@ autobahn-full: $(VENV)/.test  ## the Autobahn testsuite with all its cases, in b
 
 upgrade-full: $(VENV)/.test  ## twenty upgrades under load, with and without workers
 	UPGRADE_FULL=1 $(BIN)/python -m pytest tests/real/test_upgrade.py
+
+overload-full: $(VENV)/.test  ## ten times what can be served, for 30 seconds
+	DAARION_OVERLOAD_SECONDS=30 $(BIN)/python -m pytest tests/real/test_overload.py
+
+soak: $(VENV)/.test  ## mixed traffic for fifteen minutes; memory must stay flat
+	DAARION_SOAK_SECONDS=900 $(BIN)/python -m pytest tests/real/test_soak.py
 
 mutants: $(VENV)/.test  ## take every rule out once and see its test fail
 	$(BIN)/python -m pytest -m slow tests/wire

@@ -3,12 +3,15 @@
 import errno
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet import endpoints
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.python.failure import Failure
+
+# Linux takes as many as net.core.somaxconn says, which is the same number since 5.4.
+QUEUE: Final = 4096
 
 
 class ListenError(Exception):
@@ -62,7 +65,19 @@ def open_port(description: str, place: Any, factory: Any) -> Any:
         if isinstance(error, CannotListenError):
             error = explain(description, error)
         raise ListenError(str(error))
+    _lengthen_queue(description, ports[0])
     return ports[0]
+
+
+def _lengthen_queue(description: str, port: Any) -> None:
+    """Let a crowd wait to be accepted, unless the operator or systemd says how many may.
+
+    Who finds the queue full believes to be connected, is heard of by nobody, and tries again
+    after one second, three, seven. Twisted's own has 50 places.
+    """
+    sock = getattr(port, "socket", None)
+    if sock is not None and "backlog=" not in description and "systemd:" not in description:
+        sock.listen(QUEUE)
 
 
 def address_of(port: Any) -> str:

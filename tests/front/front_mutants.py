@@ -373,6 +373,12 @@ MUTANTS: Final = (
          "owner = None", "a_port_in_use_names_itself_and_its_owner"),
     ),
     *_of(
+        LISTENERS, "front/test_crowd",
+        ("queue", "        sock.listen(QUEUE)\n", "        pass\n",
+         "a_crowd_is_connected_before_anybody_is_accepted"),
+        ("queue", '"backlog=" not in description and ', "", "it_is_as_long_as_the_listener_says"),
+    ),
+    *_of(
         SERVICE, "test_service",
         ("reload", "        self.reception.lead_by(root)\n", "",
          "a_new_route_is_live_after_sighup"),

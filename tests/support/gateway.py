@@ -86,12 +86,14 @@ class GatewayProcess:
 
     # clients
 
-    def connect(self, index: int = 0, receive_buffer: int | None = None) -> Client:
+    def connect(
+        self, index: int = 0, receive_buffer: int | None = None, patience: float = PATIENCE
+    ) -> Client:
         """A new client connection to the listener ``index`` of those on TCP."""
         sock = socket.socket()
         if receive_buffer is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        sock.settimeout(PATIENCE)
+        sock.settimeout(patience)
         client = self._kept(sock)
         sock.connect(("127.0.0.1", self.ports[index]))
         return client
