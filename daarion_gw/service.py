@@ -14,10 +14,9 @@ from twisted.web.server import Site
 
 from daarion_gw import __version__
 from daarion_gw.admin.described import Reloads, Upgrades, described, table
-from daarion_gw.config.defaults import protocol_for
 from daarion_gw.config.problems import ConfigurationError
 from daarion_gw.config.report import render_problems
-from daarion_gw.config.settings import Route, Server, Settings, Upstream
+from daarion_gw.config.settings import Server, Settings, Upstream
 from daarion_gw.front.admission import told_of
 from daarion_gw.front.factory import HTTP1Factory
 from daarion_gw.front.health import Health
@@ -27,7 +26,7 @@ from daarion_gw.front.reception import Reception
 from daarion_gw.front.routing import has_start_page
 from daarion_gw.front.sockets import Heritage, Ports, open_or_take
 from daarion_gw.front.start_page import StartPage
-from daarion_gw.front.start_probe import ServiceRow, treq_probe
+from daarion_gw.front.start_probe import rows_of, treq_probe
 from daarion_gw.front.tree import Root, build_root
 from daarion_gw.net.pause import Pause
 from daarion_gw.net.sweep import Sweep
@@ -171,17 +170,7 @@ class Gateway(Service):
         return member
 
     def _start_page(self, settings: Settings) -> Any:
-        rows = tuple(
-            ServiceRow(
-                path=route.key,
-                name=route.upstream,
-                servers=tuple(server.url for server in settings.upstreams[route.upstream].servers),
-                protocol=protocol_for(route.key),
-                link=_link(route),
-                verify=all(server.verify for server in settings.upstreams[route.upstream].servers),
-            )
-            for route in settings.routes
-        )
+        rows = rows_of(settings)
         return StartPage(lambda: rows, treq_probe(self.reactor), self._is_trusted)
 
     def _is_trusted(self, request: Any) -> bool:
@@ -399,9 +388,3 @@ def _nothing() -> None:
 def _address(server: Server) -> Server:
     """What a server's connections depend on, which its weight and the like are no part of."""
     return server.model_copy(update={"weight": 1, "drain": False})
-
-
-def _link(route: Route) -> str | None:
-    """Where a person can look at a service; the Matrix protocol has nothing to look at."""
-    looks = route.host is None and route.is_prefix and route.path != "/_matrix/"
-    return route.path if looks else None

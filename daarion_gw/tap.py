@@ -229,12 +229,13 @@ class _Told(Service):
         # Twisted's own handlers are set when the reactor starts; ours come after them. A
         # process that was told to stop and has drained exits with 0, not by the signal.
         self._reactor.callWhenRunning(self._take_signals)
+        # Nobody else takes this one: before it is taken, it ends the process.
+        self._on(signal.SIGHUP, self._gateway.reload)
         self._gateway.startService()
 
     def _take_signals(self) -> None:
         self._on(signal.SIGTERM, self._stop)
         self._on(signal.SIGINT, self._stop)
-        self._on(signal.SIGHUP, self._gateway.reload)
         self._on(signal.SIGUSR2, self._begin_upgrade)
 
     def _serves(self) -> None:

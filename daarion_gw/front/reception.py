@@ -40,10 +40,7 @@ from .tree import ProxyResource, Root
 
 _HEALTH = b"/healthz"
 
-# These hold for many requests: the change was told when it came.
-_TOLD_ONCE = frozenset({Fault.UPSTREAM_DOWN, Fault.BREAKER_OPEN})
-
-# These hold for many requests: the change was told when it came.
+# Where no server was asked, these hold for many requests: the change was told when it came.
 _TOLD_ONCE = frozenset({Fault.UPSTREAM_DOWN, Fault.BREAKER_OPEN})
 
 
@@ -307,7 +304,7 @@ class Reception:
         exchange: Exchange,
     ) -> int:  # fmt: skip
         """Send an exchange's refusal; give the size of its body in bytes."""
-        if fault.blame != "client" and fault not in _TOLD_ONCE:
+        if fault.blame != "client" and (exchange.server or fault not in _TOLD_ONCE):
             self._log.warn(
                 "{request_id}: {detail}", request_id=request_id.decode(), detail=exchange.detail
             )

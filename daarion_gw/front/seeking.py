@@ -128,9 +128,9 @@ class Seeking:
         """No server may be asked at present."""
         if self._may_hold:
             self._is_nowhere_yet()
-            self._hold("has no server that works")
+            self._hold("has no server that is up")
         else:
-            self.refuse_unasked(Fault.UPSTREAM_DOWN, "has no server that works")
+            self.refuse_unasked(Fault.UPSTREAM_DOWN, "has no server that is up")
 
     def not_reached(self, fault: Fault, detail: str) -> None:
         """No connection to this one: nothing was sent, any request may go to the next."""

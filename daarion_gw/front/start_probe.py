@@ -14,7 +14,8 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
 from twisted.web.client import Agent
 
-from daarion_gw.config.settings import Server
+from daarion_gw.config.defaults import protocol_for
+from daarion_gw.config.settings import Route, Server, Settings
 from daarion_gw.upstream.agent import TLS_FAILED, HangUp, agent_of, quiet_pool, reasons, why
 
 LIMIT = 1.5  # seconds for one server, from the first packet to the status line
@@ -39,6 +40,27 @@ class ServiceRow:
     protocol: str
     link: str | None
     verify: bool = True
+
+
+def rows_of(settings: Settings) -> tuple[ServiceRow, ...]:
+    """A row for each route."""
+    return tuple(
+        ServiceRow(
+            path=route.key,
+            name=route.upstream,
+            servers=tuple(server.url for server in settings.upstream_of(route).servers),
+            protocol=protocol_for(route.key),
+            link=_link(route),
+            verify=all(server.verify for server in settings.upstream_of(route).servers),
+        )
+        for route in settings.routes
+    )
+
+
+def _link(route: Route) -> str | None:
+    """Where a person can look at a service; the Matrix protocol has nothing to look at."""
+    looks = route.host is None and route.is_prefix and route.path != "/_matrix/"
+    return route.path if looks else None
 
 
 @dataclass(frozen=True, slots=True)

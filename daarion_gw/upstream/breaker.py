@@ -64,7 +64,7 @@ class Breaker:
 
         good: None when it says nothing about the upstream, because its client left.
         """
-        if began < self._opened_at:
+        if began <= self._opened_at:
             # It was under way when the breaker opened, and says nothing new.
             return None
         if self.state is _CLOSED:

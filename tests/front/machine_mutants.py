@@ -29,7 +29,7 @@ MUTANTS: Final = (
             (EXCHANGE, "            near.deadline = later(self, self.proxy.timeouts.first_byte)\n",
              ""),
             # A connection with half a request on it carries no other.
-            (EXCHANGE, "        if has_said_all:", "        if True:"),
+            (EXCHANGE, "        if heard_all:", "        if True:"),
             # Nothing is in the pool that is gone.
             (CONNECTION, "        if self._can_be_used_again:", "        if True:"),
             # Nothing stays in the sweep.

@@ -136,7 +136,7 @@ MUTANTS: Final = (
          "        pass", "a_worker_that_has_too_much_to_do_leaves_its_turn_and_takes_it_again"),
         (PROTECTION, "            self._front.leave()", "            pass",
          "a_worker_that_has_too_much_to_do_leaves_its_turn_and_takes_it_again"),
-        (WORKER, "self._endpoint, TABLE, begin[\"of\"]", "self._endpoint, TABLE",
+        (WORKER, "share=begin[\"of\"],", "",
          "limits_are_shared_among_workers"),
     ),
     *_of(

@@ -82,6 +82,7 @@ MUTANTS: Final = (
            "return self._was_asked", _LIMITS + "sides_that_answer_stay"),
     Mutant("size", RELAY, "self._max_message = options.max_message_size",
            "self._max_message = None", _LIMITS + "a_larger_one_closes_both_with_1009[at once]"),
-    Mutant("drain", RECEPTION, "            relay.go_away()", "            pass",
+    Mutant("drain", RECEPTION, "        Spread(self.sweep, relays, Relay.go_away,",
+           "        (lambda *_: 0)(self.sweep, relays, 0,",
            _LIMITS + "sigterm_closes_them_with_1001"),
 )  # fmt: skip

@@ -5,6 +5,7 @@ from typing import Final
 from tests.wire.mutants import Mutant
 
 EXCHANGE: Final = "daarion_gw/front/exchange.py"
+ASKING: Final = "daarion_gw/front/asking.py"
 OUTCOME: Final = "daarion_gw/front/outcome.py"
 RECEPTION: Final = "daarion_gw/front/reception.py"
 RELAY: Final = "daarion_gw/front/relay.py"
@@ -131,18 +132,20 @@ MUTANTS: Final = (
            "each is not member", _CONDITION + "nor_where_the_others_are_down_or_drained"),
     Mutant("eject", SERVICE, "            member.tick()\n", "",
            _FAILING + "a_server_that_is_killed_is_left_out_after_some_failures"),
-    Mutant("eject", EXCHANGE, "            tell_failure(self, fault)\n", "            pass\n",
+    Mutant("eject", EXCHANGE,
+           "        report(self, fault)\n        seek(self).not_reached(fault, detail)",
+           "        seek(self).not_reached(fault, detail)",
            _FAILING + "a_server_that_is_killed_is_left_out_after_some_failures"),
-    Mutant("eject", OUTCOME,
-           '    if fault.blame == "upstream":\n        exchange.',
-           "    if True:\n        exchange.",
+    Mutant("eject", ASKING, 'if group.watches and fault.blame == "upstream":',
+           "if group.watches:",
            _FAILING + "what_clients_do_wrong_is_not_the_servers_fault"),
     Mutant("health", SERVICE, "member.settle(*said, self.reactor)", "pass",
            _FAILING + "one_that_is_down_gets_no_exchanges_until_it_is_up_again"),
     Mutant("health", MEMBER, "            probing.stop()\n        self._probing = None",
            "            pass\n        self._probing = None",
            _FAILING + "after_a_reload_that_says_so_nobody_is_probed"),
-    Mutant("health", RECEPTION, " and fault not in _TOLD_ONCE:", ":",
+    Mutant("health", RECEPTION,
+           " and (exchange.server or fault not in _TOLD_ONCE):", ":",
            _FAILING + "when_all_are_down_it_is_a_503_with_retry_after"),
     # probes
     Mutant("probe", PROBE, "allow_redirects=False", "allow_redirects=True",
@@ -172,7 +175,7 @@ MUTANTS: Final = (
     Mutant("breaker", BREAKER, "        self._trial_ends = now + self._settings.open_for\n",
            "        self._trial_ends = inf\n",
            _BREAKER + "one_that_does_not_end_does_not_keep_all_others_out"),
-    Mutant("breaker", BREAKER, "        if began < self._opened_at:", "        if False:",
+    Mutant("breaker", BREAKER, "        if began <= self._opened_at:", "        if False:",
            _BREAKER + "what_was_under_way_when_it_opened_says_nothing_new"),
     Mutant("breaker", BREAKER, "            self._trial_ends = -inf\n        elif good:",
            "            pass\n        elif good:",
@@ -183,7 +186,7 @@ MUTANTS: Final = (
     Mutant("breaker", EXCHANGE, "and not group.breaker.admits(self._started)", "and False",
            _FAILING + "an_upstream_that_fails_is_spared_and_asked_again"),
     Mutant("breaker", EXCHANGE,
-           "            tell_outcome(self, time.perf_counter() - self._started)\n",
+           "            tell_breaker(self, time.perf_counter() - self._started)\n",
            "            pass\n", _FAILING + "a_websocket_that_opens_closes_it"),
     Mutant("breaker", GROUP, "            self.breaker = before.breaker\n", "            pass\n",
            _BREAKER + "it_outlives_a_reload_that_does_not_change_it"),

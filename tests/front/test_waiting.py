@@ -161,7 +161,7 @@ def test_when_the_time_is_over_it_is_a_503(gateway, client, path):
         client.send(get(path))
         got = client.answer()
     assert got.status == 503
-    assert got.value(b"retry-after") == b"1"
+    assert got.value(b"retry-after") == b"5"
     assert watch.seconds >= (1.0 if path == "/hasty/x" else 0.5)
     entry = gateway.entry(target=path)
     assert (entry["fault"], entry["status"]) == ("UPSTREAM_DOWN", 503)

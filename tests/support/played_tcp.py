@@ -156,8 +156,10 @@ class PlayedConnector:
         self._reactor: PlayedReactor = reactor
         self.timeout = timeout
         self._late: Any = None
+        self.state = "disconnected"
 
     def connect(self) -> None:
+        self.state = "connecting"
         self._reactor.connecting.append(self)
         if self.timeout:
             self._late = self._reactor.callLater(self.timeout, self.fail, error.TimeoutError)
@@ -168,6 +170,7 @@ class PlayedConnector:
     disconnect = stopConnecting
 
     def _decided(self) -> None:
+        self.state = "disconnected"
         self._reactor.connecting.remove(self)
         if self._late is not None and self._late.active():
             self._late.cancel()
@@ -178,6 +181,7 @@ class PlayedConnector:
 
     def succeed(self) -> PlayedTransport:
         self._decided()
+        self.state = "connected"
         protocol = self._factory.buildProtocol(None)
         transport = PlayedTransport(self._reactor, protocol)
         protocol.makeConnection(transport)
