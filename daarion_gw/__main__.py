@@ -75,32 +75,6 @@ def routes(config: str | None, as_json: bool) -> None:
         click.echo(render_routes(settings), nl=False)
 
 
-@main.command()
-@_config
-@click.option("--admin", metavar="ENDPOINT", help="The running gateway's admin listener, if it "
-              "is not the one that the configuration names.")  # fmt: skip
-def upgrade(config: str | None, admin: str | None) -> None:
-    """Let a new process with the code that is installed now take over from the running one.
-
-    It takes the listening sockets, so that no connection is refused; the old process serves what
-    it has begun, and ends. Exits with 1 and the reason when the old one has to go on.
-    """
-    # Not above: no other sub-command speaks to a running gateway.
-    from daarion_gw.admin.remote import RemoteError
-    from daarion_gw.admin.remote import upgrade as ask
-
-    place = admin or _load(config).gateway.admin
-    if place is None:
-        click.echo("The configuration has no admin listener: name it with --admin.", err=True)
-        sys.exit(1)
-    try:
-        old, new = ask(place)
-    except RemoteError as error:
-        click.echo(str(error), err=True)
-        sys.exit(1)
-    click.echo(f"process {new} has taken over from process {old}")
-
-
 class _Place(click.ParamType):
     """An endpoint string or a URL of an admin listener."""
 
@@ -115,15 +89,18 @@ class _Place(click.ParamType):
             self.fail(f"{value!r} names no admin listener; expected {asking.FORMS}", param, ctx)
 
 
-@main.command("reload")
-@_config
-@click.option(
+_admin = click.option(
     "--admin",
     metavar="ENDPOINT",
     type=_Place(),
     help="Where its admin listener is, as an endpoint string or a URL; what the file says by "
     "default.",
 )
+
+
+@main.command("reload")
+@_config
+@_admin
 def reload_gateway(config: str | None, admin: asking.Admin | None) -> None:
     """Check the file, have the running gateway reload it, and say what came of it.
 
@@ -146,12 +123,30 @@ def reload_gateway(config: str | None, admin: asking.Admin | None) -> None:
     click.echo(f"reloaded: {len(after['routes'])} routes of {source}")
 
 
+@main.command()
+@_config
+@_admin
+def upgrade(config: str | None, admin: asking.Admin | None) -> None:
+    """Let a new process with the code that is installed now take over from the running one.
+
+    It takes the listening sockets, so that no connection is refused; the old process serves what
+    it has begun, and ends. Exits with 1 and the reason when the old one has to go on. Like
+    "reload", this must run where the gateway runs.
+    """
+    try:
+        old, new = asking.upgrade(admin or _admin_of(_load(config)))
+    except asking.AskingError as error:
+        click.echo(f"not upgraded: {error}", err=True)
+        sys.exit(1)
+    click.echo(f"process {new} has taken over from process {old}")
+
+
 def _admin_of(settings: Settings) -> asking.Admin:
     """Where the configuration has its admin listener."""
     written = settings.gateway.admin
     if written is None:
         raise asking.AskingError(
-            "the configuration has no admin listener (admin: off): send SIGHUP to the gateway"
+            "the configuration has no admin listener (admin: off): name it with --admin"
         )
     try:
         return asking.admin_at(written)

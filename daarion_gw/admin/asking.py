@@ -1,4 +1,4 @@
-"""A running gateway, asked over its admin listener, and told to reload.
+"""A running gateway, asked over its admin listener, and told to reload or to be followed.
 
 For the command line: blocking, and without Twisted. Whatever goes wrong is an `AskingError`,
 whose text is a sentence for the operator.
@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-# Seconds for one answer of the admin listener, and for a whole reload.
+# Seconds for one answer of the admin listener, for a whole reload, and for another process.
 ANSWER_WITHIN = 5.0
 RELOAD_WITHIN = 30.0
+UPGRADE_WITHIN = 90.0
 _EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 FORMS = "tcp:9901, tcp:9901:interface=127.0.0.1, unix:/run/admin.sock or http://127.0.0.1:9901"
 
@@ -100,15 +101,7 @@ def reload(admin: Admin) -> dict[str, Any]:
     """Tell the gateway there to reload; give its status when it has, whatever came of it."""
     before = admin.status()
     pid = before["pid"]
-    _see_that_it_is_one(pid, admin)
-    try:
-        os.kill(pid, signal.SIGHUP)
-    except ProcessLookupError:
-        raise AskingError(f"{_ELSEWHERE.format(pid=pid, admin=admin)}: no such process") from None
-    except PermissionError:
-        raise AskingError(
-            f"the gateway (pid {pid}) is another user's process: ask as that user or as root"
-        ) from None
+    _send(signal.SIGHUP, pid, admin)
     deadline = time.monotonic() + RELOAD_WITHIN
     while True:
         after = admin.status()
@@ -122,6 +115,45 @@ def reload(admin: Admin) -> dict[str, Any]:
                 f"{RELOAD_WITHIN:g} s: its log may tell more"
             )
         time.sleep(0.05)
+
+
+def upgrade(admin: Admin) -> tuple[int, int]:
+    """Let a new process take the place of the gateway there; both pids, the old and the new one.
+
+    Raises `AskingError` with the reason when it has not, or has not said so in time.
+    """
+    before = admin.status()
+    pid, asked = before["pid"], before["upgrades"]["asked"]
+    _send(signal.SIGUSR2, pid, admin)
+    deadline = time.monotonic() + UPGRADE_WITHIN
+    why = "its log says how far it is"
+    while time.monotonic() < deadline:
+        time.sleep(0.05)
+        try:
+            now = admin.status()
+        except AskingError as error:
+            # The one that is leaving may have had the connection.
+            why = str(error)
+            continue
+        if now["pid"] != pid:
+            return pid, now["pid"]
+        upgrades = now["upgrades"]
+        if upgrades["asked"] > asked and upgrades["failure"] is not None:
+            raise AskingError(f"process {pid} goes on: {upgrades['failure']}")
+    raise AskingError(f"process {pid} is still the gateway after {UPGRADE_WITHIN:g} s: {why}")
+
+
+def _send(number: signal.Signals, pid: int, admin: Admin) -> None:
+    """Send a signal to the gateway that says it is ``pid``."""
+    _see_that_it_is_one(pid, admin)
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        raise AskingError(f"{_ELSEWHERE.format(pid=pid, admin=admin)}: no such process") from None
+    except PermissionError:
+        raise AskingError(
+            f"the gateway (pid {pid}) is another user's process: ask as that user or as root"
+        ) from None
 
 
 _ELSEWHERE = (

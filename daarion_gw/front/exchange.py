@@ -28,7 +28,7 @@ from .outcome import binding, tell_breaker
 from .patience import answer_late, later, request_late
 from .phase import Phase
 from .records import account
-from .seeking import Seeking, broken, seek
+from .seeking import Seeking, broken, seek, wake
 from .shortcut import SHORTEN_FROM, shorten_answer, shorten_upload
 from .upload import Upload
 
@@ -124,6 +124,8 @@ class Exchange:
             self.seeking.reached()
         self._send_on(connection)
         self.request_paused()
+        if self.proxy.group.held:
+            wake(self.proxy.group.held)
 
     def far_failed(self, fault: Fault, detail: str) -> None:
         self.attempt = None

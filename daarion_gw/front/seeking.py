@@ -153,12 +153,22 @@ class Seeking:
             self._down()
             return
         self._tried = ()
+        self._exchange.proxy.group.held.add(self)
         pause, self._pause = self._pause, min(self._pause * 2, LONGEST_PAUSE)
         self._wait(WaitsFor.SERVER, self.until)
         self._in(uniform(pause / 2, pause), self._look_again)
 
+    def look_soon(self) -> None:
+        """Somebody else has reached a server: it need not wait for its next look."""
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+        self._pause = FIRST_PAUSE
+        self._in(uniform(0.0, FIRST_PAUSE), self._look_again)
+
     def _look_again(self) -> None:
         exchange = self._exchange
+        exchange.proxy.group.held.discard(self)
         member = exchange.proxy.group.pick(exchange, ())
         if member is None:
             self.nobody_is_there()
@@ -295,6 +305,7 @@ class Seeking:
     def stop(self) -> None:
         """The exchange is over: nothing of it waits any more, and its place is free."""
         self._become(WaitsFor.NOTHING)
+        self._exchange.proxy.group.held.discard(self)
         timer, self._timer = self._timer, None
         if timer is not None:
             timer.cancel()
@@ -302,6 +313,12 @@ class Seeking:
         if queue is not None:
             queue.forget(self._client, self)
         self.give_place_back()
+
+
+def wake(held: set[Any]) -> None:
+    """A server was reached: all who wait for one look again."""
+    while held:
+        held.pop().look_soon()
 
 
 def seek(exchange: "Exchange") -> Seeking:

@@ -31,8 +31,8 @@ class Group:
     sticky, breaker: None when they are off. places: None where as many as like may ask at once.
     watches: whether it wants to hear how servers do; who does not ask it before telling tells it
     in vain. passed_over: statuses that another server is asked instead of. may_repeat: whether
-    a request that was sent may have to be sent again. secret: for cookies, where the settings
-    have none.
+    a request that was sent may have to be sent again. held: who waits for a server. secret: for
+    cookies, where the settings have none.
     """
 
     _log = Logger()
@@ -74,6 +74,7 @@ class Group:
         self.may_repeat = repeats or bool(upstream.wait_for)
         self.budget = Budget(retry.budget, self.requests)
         self.places: Places[Any] | None = None
+        self.held: set[Any] = set()
 
     def __repr__(self) -> str:
         return f"<Group {self.upstream.name}: {', '.join(map(repr, self.members))}>"

@@ -83,6 +83,8 @@ MUTANTS: Final = (
     Mutant("budget", BUDGET, "        self._spent.append(0)\n", "",
            "tests/upstream/test_budget.py::test_a_model_that_keeps_all_agrees"),
     # A server that is not there.
+    Mutant("wait for", SEEKING, "        held.pop().look_soon()\n", "        held.pop()\n",
+           _WAITING + "who_reaches_the_server_first_brings_all_others"),
     Mutant("wait for", SEEKING, "elif self._may_hold and fault in _NOT_THERE:", "elif False:",
            _WAITING + "a_request_is_held_until_its_server_is_back"),
     Mutant("wait for", SEEKING, "            if is_silent and self._may_hold:\n",

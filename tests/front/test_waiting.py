@@ -107,6 +107,23 @@ def test_several_wait_and_all_are_served(gateway, origin, down):
     assert bodies == [b"/%d" % number for number in range(20)]
 
 
+def test_who_reaches_the_server_first_brings_all_others(gateway, origin, down):
+    clients = [gateway.connect() for _ in range(12)]
+    for client in clients:
+        client.send(get("/patient/held"))
+    # By now each looks about once a second, by itself.
+    assert clients[-1].says_nothing(4.0)
+    down()
+    first = origin.accept()
+    with Stopwatch() as watch:
+        others = [origin.accept() for _ in clients[1:]]
+    assert watch.seconds < 0.3
+    for far in [first, *others]:
+        far.request()
+        far.send(answer(200))
+    assert [client.answer().status for client in clients] == [200] * 12
+
+
 # a connection that dies
 
 
