@@ -77,6 +77,16 @@ def test_both_readmes_have_the_same_parts():
     assert shape_of(PAGES["README.md"]) == shape_of(PAGES["README.uk.md"])
 
 
+def test_the_speed_that_is_told_is_the_one_that_was_measured():
+    text = (ROOT / "docs" / "bench.md").read_text("utf-8").partition("<details>")[0]
+    lines = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("| ")]
+    measured = [[cell.strip() for cell in cells[1:7]] for cells in lines]
+    for page, heading in (("README.md", "Speed"), ("README.uk.md", "Швидкість")):
+        told = [cells[1:] for cells in rows(PAGES[page], heading)]
+        assert len(told) >= 8
+        assert all(cells in measured for cells in told)
+
+
 # configuration
 
 
