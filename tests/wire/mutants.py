@@ -14,8 +14,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Queue
 from typing import Final
 
 ROOT: Final = Path(__file__).parent.parent.parent
@@ -92,20 +94,30 @@ def copy_into(folder: Path) -> None:
 
 
 def survivors(mutants: list[Mutant], say=lambda line: None) -> list[str]:
-    """One line per mutant that no test noticed."""
+    """One line per mutant that no test noticed. As many at a time as there are processors."""
+    at_once = len(os.sched_getaffinity(0))
+    free: Queue[Path] = Queue()
+
+    def judge(mutant: Mutant) -> str | None:
+        folder = free.get()
+        try:
+            reason = why_it_survives(mutant, folder)
+        finally:
+            free.put(folder)
+        say(f"{'noticed' if reason is None else 'SURVIVES'}  {mutant}  by {mutant.test}")
+        return None if reason is None else f"{mutant}\n    {mutant.test}\n    {reason}"
+
     with tempfile.TemporaryDirectory(prefix="mutants-") as name:
-        folder = Path(name)
-        copy_into(folder)
+        for number in range(at_once):
+            folder = Path(name) / str(number)
+            folder.mkdir()
+            copy_into(folder)
+            free.put(folder)
         healthy = run_tests(folder, sorted({mutant.test for mutant in mutants}))
         if healthy.returncode != 0:
             return [f"the tests do not pass without mutants:\n{healthy.stdout}{healthy.stderr}"]
-        found = []
-        for mutant in mutants:
-            reason = why_it_survives(mutant, folder)
-            say(f"{'noticed' if reason is None else 'SURVIVES'}  {mutant}  by {mutant.test}")
-            if reason is not None:
-                found.append(f"{mutant}\n    {mutant.test}\n    {reason}")
-        return found
+        with ThreadPoolExecutor(at_once) as several:
+            return [told for told in several.map(judge, mutants) if told is not None]
 
 
 def main(rules: list[str]) -> int:
