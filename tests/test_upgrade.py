@@ -245,6 +245,7 @@ def test_the_pid_file_follows_and_ends_with_the_last(tmp_path, origin):
 def test_a_file_that_does_not_load_leaves_the_old_one_as_it_was(line):
     line.file.write_text(BROKEN)
     old = line.ask_for_upgrade()
+    line.says("starts its successor")
     line.says(f"not upgraded, process {old} goes on: process {line.successors[-1]}: ended with 2")
     assert "gateway.yaml:1:" in line.output, "the reason, as it would be told at a terminal"
     status = line.status()

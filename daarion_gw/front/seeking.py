@@ -160,9 +160,7 @@ class Seeking:
 
     def look_soon(self) -> None:
         """Somebody else has reached a server: it need not wait for its next look."""
-        timer, self._timer = self._timer, None
-        if timer is not None:
-            timer.cancel()
+        self._stop_timer()
         self._pause = FIRST_PAUSE
         self._in(uniform(0.0, FIRST_PAUSE), self._look_again)
 
@@ -293,6 +291,11 @@ class Seeking:
 
         self._timer = self._exchange.reception.reactor.callLater(seconds, fire)
 
+    def _stop_timer(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+
     def late(self) -> None:
         """What was waited for did not come in time."""
         if self._queue is not None:
@@ -306,9 +309,7 @@ class Seeking:
         """The exchange is over: nothing of it waits any more, and its place is free."""
         self._become(WaitsFor.NOTHING)
         self._exchange.proxy.group.held.discard(self)
-        timer, self._timer = self._timer, None
-        if timer is not None:
-            timer.cancel()
+        self._stop_timer()
         queue, self._queue = self._queue, None
         if queue is not None:
             queue.forget(self._client, self)

@@ -53,9 +53,15 @@ class Far:
 class Exchange:
     def __init__(self, near: Near) -> None:
         self.near = near
-        self.proxy = SimpleNamespace(timeouts=Timeouts(first_byte=1, idle=2, send=3))
+        group = SimpleNamespace(watches=False)
+        self.proxy = SimpleNamespace(timeouts=Timeouts(first_byte=1, idle=2, send=3), group=group)
+        # No other server is sought.
+        self.seeking = self
         self.reception = SimpleNamespace(sweep=SimpleNamespace(now=NOW))
         self.ended: list[Any] = []
+
+    def not_answered(self, fault: Any, detail: str, is_silent: bool) -> None:
+        self.refuse(fault, detail)
 
     def refuse(self, fault: Any, detail: str) -> None:
         self.ended.append(fault.name)
