@@ -84,7 +84,7 @@ soak: $(VENV)/.test  ## mixed traffic for fifteen minutes; memory must stay flat
 	DAARION_SOAK_SECONDS=900 $(BIN)/python -m pytest tests/real/test_soak.py
 
 mutants: $(VENV)/.test  ## take every rule out once and see its test fail
-	$(BIN)/python -m pytest -m slow tests/wire
+	MUTANTS=all $(BIN)/python -m pytest -m slow tests/wire
 	$(BIN)/python -m tests.front.mutants
 
 fuzz: $(VENV)/.test  ## fuzz the wire, SECONDS=600 for each way into it; what is found is told in hex

@@ -146,12 +146,10 @@ class Seeking:
     def _hold(self, why: str) -> None:
         """Wait for a server to come back, and look now and then whether one has."""
         self._why = why
-        now = self._exchange.reception.sweep.now
         if self.until is NEVER:
-            self.until = now + self._exchange.proxy.group.upstream.wait_for
-        elif self.until <= now:
-            self._down()
-            return
+            # When that is over the sweep says so, and never early.
+            wait_for = self._exchange.proxy.group.upstream.wait_for
+            self.until = self._exchange.reception.sweep.now + wait_for
         self._tried = ()
         self._exchange.proxy.group.held.add(self)
         pause, self._pause = self._pause, min(self._pause * 2, LONGEST_PAUSE)
