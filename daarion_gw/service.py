@@ -85,31 +85,19 @@ class Gateway(Service):
         self.reactor = reactor
         self.settings = settings
         heritage = heritage or Heritage()
-        if common is None:
-            counters = Counters()
-            instance = heritage.instance or os.urandom(4).hex().encode()
-            take = partial(open_or_take, reactor, heritage.listeners)
-            common = Common(instance, counters, take)
-            self._tell, self._warn = self._log.info, self._log.warn
-        else:
-            self._tell = self._warn = self._log.debug
-        self.counters = common.counters
-        self._turns = common.turns
-        self._secret = common.secret
-        self._share = common.share
+        self._take_part(common or _alone(reactor, heritage), common is None)
         self._load = load
         self._has_changed = has_changed
         self.reloads = Reloads()
         self._mount = mount
         self._companions = companions
-        self._listen = [(text, common.endpoint(text)) for text in listen]
+        self._listen = [(text, self._endpoint(text)) for text in listen]
         self._admin: tuple[str, Any] | None = None
         if admin is not None:
             self._admin = admin, open_or_take(reactor, heritage.admin, admin)
         self.ports = Ports()
         self.upgrades = Upgrades()
         self.when_serving: Callable[[], None] = _nothing
-        self.instance = common.instance
         self._delay = Pause(reactor)
         self._is_cut = False
         self._names = Names(reactor)
@@ -122,12 +110,24 @@ class Gateway(Service):
         self._site: Any = Site(root, reactor=reactor)
         self.reception = Reception(
             reactor, settings.gateway, root, self.counters, self._access_log, self._sweep,
-            self.instance, self._site, common.share,
+            self.instance, self._site, self._share,
         )  # fmt: skip
         self._protection = Protection(
-            self.reception, self._sweep, settings.gateway.overload, common.share
+            self.reception, self._sweep, settings.gateway.overload, self._share
         )
         self._sweep.every_second(self._each_second)
+
+    def _take_part(self, common: Common, is_alone: bool) -> None:
+        """What is in common with others; who is alone speaks for itself."""
+        self.instance = common.instance
+        self.counters = common.counters
+        self._endpoint = common.endpoint
+        self._turns = common.turns
+        self._secret = common.secret
+        self._share = common.share
+        quiet = self._log.debug
+        self._tell = self._log.info if is_alone else quiet
+        self._warn = self._log.warn if is_alone else quiet
 
     # building
 
@@ -379,6 +379,12 @@ class Gateway(Service):
     def upstreams(self) -> dict[str, Any]:
         """How it stands with each upstream, by its name, as `Group.describe` says it."""
         return {name: group.describe() for name, group in self._groups.items()}
+
+
+def _alone(reactor: Any, heritage: Heritage) -> Common:
+    """What a gateway has that shares nothing with others, but may follow another."""
+    instance = heritage.instance or os.urandom(4).hex().encode()
+    return Common(instance, Counters(), partial(open_or_take, reactor, heritage.listeners))
 
 
 def _nothing() -> None:
