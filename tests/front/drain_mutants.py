@@ -14,6 +14,10 @@ _DRAIN: Final = "tests/front/test_drain.py::test_"
 _NEXT: Final = "tests/test_upgrade.py::test_"
 
 MUTANTS: Final = (
+    # HTTP/1 was told before, HTTP/2 says it twice.
+    Mutant("drain", "daarion_gw/front/reception.py",
+           "            near.no_keep_alive()\n            if near", "            if near",
+           "tests/front/test_http2_limits.py::test_a_gateway_that_stops_lets_streams_finish"),
     Mutant("farewell", RECEPTION,
            "Later(self.sweep, min(FAREWELL, limit / 2), self._close_idle)", "self._close_idle()",
            _DRAIN + "a_request_that_was_under_way_on_an_idle_connection_is_answered"),

@@ -188,16 +188,25 @@ def test_what_clients_do_wrong_is_not_the_servers_fault(start, tmp_path):
         said="eject: {failures: 1, ratio: 1%, requests: 1}\nbreaker: {requests: 1}\n",
         route=", max_body: 10",
     )
-    for number in range(4):
+    for number in range(6):
         origin = origins[number % 2]
         client = gateway.connect()
         if number < 2:
             client.send(get("/x/leaves"))
             origin.accept().request()
             client.close()
+            continue
+        client.send(request("POST", "/x/large", "Transfer-Encoding: chunked"))
+        if number >= 4:
+            # It is too late for an answer of the gateway's own.
+            far = origin.accept()
+            far.head()
+            far.send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab")
+            client.read_until(b"ab")
+        client.send(b"14\r\n" + b"x" * 20 + b"\r\n")
+        if number >= 4:
+            assert client.rest() == b"" and client.ending == "reset"
         else:
-            chunked = request("POST", "/x/large", "Transfer-Encoding: chunked")
-            client.send(chunked + b"14\r\n" + b"x" * 20 + b"\r\n")
             assert client.answer().status == 413
     until(lambda: gateway.number("daarion_in_flight") == 0, what="the end of all")
     assert gateway.states == ["up", "up"]
