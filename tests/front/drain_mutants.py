@@ -14,8 +14,10 @@ _DRAIN: Final = "tests/front/test_drain.py::test_"
 _NEXT: Final = "tests/test_upgrade.py::test_"
 
 MUTANTS: Final = (
+    Mutant("drain", RECEPTION, "            near.abort()", "            pass",
+           "tests/test_service.py::test_what_does_not_end_in_time_is_cut"),
     # HTTP/1 was told before, HTTP/2 says it twice.
-    Mutant("drain", "daarion_gw/front/reception.py",
+    Mutant("drain", RECEPTION,
            "            near.no_keep_alive()\n            if near", "            if near",
            "tests/front/test_http2_limits.py::test_a_gateway_that_stops_lets_streams_finish"),
     Mutant("farewell", RECEPTION,

@@ -143,8 +143,6 @@ MUTANTS: Final = (
         RECEPTION, "test_service",
         ("drain", "            if near.is_idle:\n                near.close()", "",
          "an_idle_connection_is_closed"),
-        ("drain", "            near.abort()", "            pass",
-         "what_does_not_end_in_time_is_cut"),
     ),
     *_of(
         HTTP1, "front/test_bodies",
