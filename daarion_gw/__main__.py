@@ -110,7 +110,7 @@ def reload_gateway(config: str | None, admin: asking.Admin | None) -> None:
     """
     settings = _load(config)
     try:
-        after = asking.reload(admin or _admin_of(settings))
+        after = asking.reload(admin or _admin_of(settings, "SIGHUP"))
     except asking.AskingError as error:
         click.echo(f"not reloaded: {error}", err=True)
         sys.exit(1)
@@ -134,19 +134,20 @@ def upgrade(config: str | None, admin: asking.Admin | None) -> None:
     "reload", this must run where the gateway runs.
     """
     try:
-        old, new = asking.upgrade(admin or _admin_of(_load(config)))
+        old, new = asking.upgrade(admin or _admin_of(_load(config), "SIGUSR2"))
     except asking.AskingError as error:
         click.echo(f"not upgraded: {error}", err=True)
         sys.exit(1)
     click.echo(f"process {new} has taken over from process {old}")
 
 
-def _admin_of(settings: Settings) -> asking.Admin:
-    """Where the configuration has its admin listener."""
+def _admin_of(settings: Settings, otherwise: str) -> asking.Admin:
+    """Where the configuration has its admin listener. otherwise: the signal that says the same."""
     written = settings.gateway.admin
     if written is None:
         raise asking.AskingError(
-            "the configuration has no admin listener (admin: off): name it with --admin"
+            f"the configuration has no admin listener (admin: off): send {otherwise} to the "
+            "process, or name the listener that it was started with by --admin"
         )
     try:
         return asking.admin_at(written)

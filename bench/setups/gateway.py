@@ -35,7 +35,9 @@ def _gateway(folder: Path, plan: Plan, log: str) -> list[str]:
         listen.append(
             plan.gateway_tls.format(port=plan.tls_port, host=HOST, key=files.key, cert=files.cert)
         )
-    lines = ["gateway:", f"  listen: {listen}".replace("'", '"'), f"  access_log: {log}", "routes:"]
+    lines = ["gateway:", f"  listen: {listen}".replace("'", '"'), f"  access_log: {log}"]
+    # As many as nginx and HAProxy may have here; by itself it keeps a file for each one's server.
+    lines += ["  limits: {connections: 19000}", "routes:"]
     lines += [f"  {prefix}: {{to: {name}}}" for prefix, name in plan.prefixes()]
     lines.append("upstreams:")
     for name, ports in plan.behind().items():

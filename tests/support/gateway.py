@@ -121,7 +121,8 @@ class GatewayProcess:
     def refuses_connections(self) -> bool:
         try:
             self.connect().close()
-        except ConnectionRefusedError:
+        except (ConnectionRefusedError, ConnectionResetError):
+            # Reset: it came into the queue of a listener that was then closed.
             return True
         return False
 
