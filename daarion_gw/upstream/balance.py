@@ -1,12 +1,13 @@
 """Who of several servers gets the next exchange. Pure: no network, no clock.
 
 A policy is asked with those that may be asked now, in the order of the configuration, and two
-of them at least: who may is not known here.
+of them at least: who may is not known here. They are the same object as long as nothing changes.
 """
 
 import random
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
+from heapq import heapify, heapreplace
 from itertools import count
 from math import log
 from typing import TYPE_CHECKING, Protocol
@@ -54,26 +55,39 @@ def policy_of(balance: Balance, weights: Weights, chance: random.Random | None =
 class RoundRobin:
     """In turn, each as often as its weight says, and spread as evenly as can be.
 
-    Each round everybody comes nearer to a turn by its weight; whose turn it is goes back by all
-    that was given out. Who may not be asked neither gains nor loses.
+    Who is due first comes first: one of weight 3 is due every third of a round, and each begins
+    at a place of its own within the first. Who may not be asked neither gains nor loses. As
+    long as the candidates are the same object a choice costs the same, however many they are.
     """
 
     def __init__(self, weights: Weights) -> None:
-        self._weights = weights
-        self._due = dict.fromkeys(weights, 0)
+        self._step = {member: 1 / weight for member, weight in weights.items()}
+        places = enumerate(self._step.items())
+        self._due = {
+            member: (place + 0.5) / len(weights) * step for place, (member, step) in places
+        }
+        # When the last one was due (rounds).
+        self._now = 0.0
+        self._of: Sequence[Member] = ()
+        self._line: list[tuple[float, int, Member]] = []
 
     def choose(self, candidates: Sequence["Member"], request: Request) -> "Member":
-        due, weights = self._due, self._weights
-        given = 0
-        best = candidates[0]
-        for member in candidates:
-            weight = weights[member]
-            given += weight
-            due[member] += weight
-            if due[member] > due[best]:
-                best = member
-        due[best] -= given
+        if candidates is not self._of:
+            self._line_up(candidates)
+        line = self._line
+        now, place, best = line[0]
+        self._now = now
+        due = self._due[best] = now + self._step[best]
+        heapreplace(line, (due, place, best))
         return best
+
+    def _line_up(self, candidates: Sequence["Member"]) -> None:
+        due, now = self._due, self._now
+        self._of = candidates
+        # Who was away does not make up for it.
+        due.update((member, now) for member in candidates if due[member] < now)
+        self._line = [(due[member], place, member) for place, member in enumerate(candidates)]
+        heapify(self._line)
 
 
 def _load(member: "Member", weights: Weights) -> float:

@@ -5,6 +5,7 @@ to ask instead is for its group to say. What changes comes back as a sentence, f
 """
 
 from enum import Enum
+from typing import ClassVar
 
 from daarion_gw.config.resilience import Eject, HealthCheck
 
@@ -27,11 +28,15 @@ class Condition:
     """What is known of one server.
 
     is_ready: whether it may be asked, all in all; is_down, is_ejected: what speaks against it.
+    changes: how often that was judged anew, of any server in this process: who keeps what
+    follows from it sees here whether it still does.
     """
 
-    __slots__ = ("_back_at", "_calm_since", "_check", "_eject", "_level", "_passed", "_row",
-                 "_window", "_wrong", "is_down", "is_ejected", "is_ready", "reason",
+    __slots__ = ("_back_at", "_calm_since", "_check", "_eject", "_is_ready", "_level", "_passed",
+                 "_row", "_window", "_wrong", "is_down", "is_ejected", "reason",
                  "since")  # fmt: skip
+
+    changes: ClassVar[int] = 0
 
     def __init__(self, check: HealthCheck | None, eject: Eject | None, now: float) -> None:
         self._check = check
@@ -51,6 +56,15 @@ class Condition:
         self._level = 0
         self._back_at = 0.0
         self._calm_since = now
+
+    @property
+    def is_ready(self) -> bool:
+        return self._is_ready
+
+    @is_ready.setter
+    def is_ready(self, is_ready: bool) -> None:
+        self._is_ready = is_ready
+        Condition.changes += 1
 
     @property
     def state(self) -> State:

@@ -17,7 +17,7 @@ from . import breaker as breaking
 from .balance import Request, policy_of
 from .breaker import Breaker
 from .budget import Budget
-from .condition import State
+from .condition import Condition, State
 from .member import Member
 from .queue import Places
 from .sticky import Stickiness
@@ -53,6 +53,10 @@ class Group:
         self._draining = frozenset(
             member for member, server in zip(members, upstream.servers, strict=True) if server.drain
         )
+        # Who gets new clients; who of them may be asked, as of so many changes of anybody's.
+        self._takers = tuple(each for each in self.members if each not in self._draining)
+        self._untried: Sequence[Member] = ()
+        self._judged = -1
         said = upstream.breaker
         self.breaker = Breaker(said, clock()) if said is not None else None
         self.sticky = (
@@ -122,9 +126,17 @@ class Group:
             return self._policy.choose(candidates, request)
         return candidates[0] if candidates else None
 
-    def _candidates(self, tried: Collection[Member]) -> list[Member]:
-        draining = self._draining
-        left = [each for each in self.members if each not in tried and each not in draining]
+    def _candidates(self, tried: Collection[Member]) -> Sequence[Member]:
+        if tried:
+            return self._among([each for each in self._takers if each not in tried])
+        if self._judged != Condition.changes:
+            self._judged = Condition.changes
+            self._untried = self._among(self._takers)
+        return self._untried
+
+    @staticmethod
+    def _among(left: Sequence[Member]) -> Sequence[Member]:
+        """Those of ``left`` that may be asked."""
         ready = [each for each in left if each.condition.is_ready]
         if ready:
             return ready

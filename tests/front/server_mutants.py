@@ -39,9 +39,13 @@ _BOUND: Final = "tests/upstream/test_bound_clients.py::test_"
 
 MUTANTS: Final = (
     # who is asked
-    Mutant("balance", BALANCE, "        due[best] -= given\n", "", _BALANCE + "in_turn"),
-    Mutant("balance", BALANCE, "            due[member] += weight", "            due[member] += 1",
+    Mutant("balance", BALANCE, "now + self._step[best]", "now", _BALANCE + "in_turn"),
+    Mutant("balance", BALANCE, "member: 1 / weight for", "member: 1.0 for",
            _BALANCE + "heavier_ones_come_more_often_and_not_in_a_row"),
+    Mutant("balance", BALANCE, "if due[member] < now)", "if False)",
+           _BALANCE + "who_comes_back_does_not_make_up_for_what_it_missed"),
+    Mutant("balance", GROUP, "self._judged != Condition.changes", "self._judged < 0",
+           _BALANCE + "who_is_away_for_a_while_leaves_the_others_their_shares"),
     Mutant("balance", BALANCE, "in_flight + 1) / weights[member]", "in_flight + 1)",
            _BALANCE + "filled_one_by_one_they_hold_what_they_weigh"),
     Mutant("balance", BALANCE, "first = next(self._turn) % len(candidates)", "first = 0",
