@@ -72,9 +72,11 @@ def _all_on(processors: list[int], proxy: Running, ground: Ground) -> Iterator[N
 
 
 def _family(running: Running) -> list[int]:
-    """The pid of the program and those of its children."""
-    pid = running.process.pid
-    return [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+    """The pid of the program and those of its children, and of theirs."""
+    found = [running.process.pid]
+    for pid in found:
+        found += map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+    return found
 
 
 def _seconds(pid: int) -> float:

@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.protocol import Factory
+from twisted.internet.protocol import Factory, Protocol
 from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
 
@@ -18,8 +18,6 @@ from daarion_gw.net.transport import backlog
 
 Message = dict[str, Any]
 
-# A worker finds these open; listening sockets follow.
-CONTROL, TABLE, FIRST_LISTENER = 3, 4, 5
 # What the other end does not read is kept up to this many bytes of what can be done without.
 KEEP_AT_MOST = 1024 * 1024
 
@@ -60,6 +58,28 @@ class Channel(LineOnlyReceiver):
             transport.write(encoded(message))
 
 
+class Lines(LineOnlyReceiver):
+    """What a worker writes to its standard error. ``take`` gets each line, ``lost`` the end."""
+
+    delimiter = b"\n"
+
+    def __init__(self, take: Callable[[bytes], None], lost: Callable[[], None]) -> None:
+        self._take = take
+        self._lost = lost
+
+    def lineReceived(self, line: bytes) -> None:
+        self._take(line)
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        """It is worth reading all the same."""
+        self._take(line)
+
+    def connectionLost(self, reason: Failure | None = None) -> None:
+        if self._buffer:
+            self._take(self._buffer)
+        self._lost()
+
+
 def encoded(message: Message) -> bytes:
     """One message as it is sent."""
     return json.dumps(message, separators=(",", ":")).encode("ascii") + b"\n"
@@ -70,14 +90,14 @@ class _Ready(Factory):
 
     noisy = False
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Protocol) -> None:
         self._channel = channel
 
-    def buildProtocol(self, addr: object) -> Channel:
+    def buildProtocol(self, addr: object) -> Protocol:
         return self._channel
 
 
-def adopt(reactor: Any, end: socket.socket, channel: Channel) -> None:
+def adopt(reactor: Any, end: socket.socket, channel: Protocol) -> None:
     """Let ``channel`` speak over ``end``, which is closed: the reactor has a copy."""
     end.setblocking(False)
     reactor.adoptStreamConnection(end.fileno(), socket.AF_UNIX, _Ready(channel))

@@ -7,23 +7,17 @@ its siblings are, nor when to start another.
 import os
 import signal
 import socket
-import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ProcessExitedAlready
-from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger, LogLevel
-from twisted.python.failure import Failure
 
-from .channel import CONTROL, FIRST_LISTENER, TABLE, Channel, Message, adopt
-
-_OUTPUT, _ERRORS = 1, 2
+from .ancestor import Ancestor
+from .channel import Channel, Lines, Message, adopt
+from .forks import Files
 
 
 class Stage(Enum):
@@ -36,29 +30,27 @@ class Stage(Enum):
     ENDED = "ended"
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
-    """What a worker is started with. files: descriptors of the listening sockets, in order."""
+class Crewman:
+    """A running worker, a child of ``ancestor``'s. ``ready`` and ``ended`` are called once each,
+    at most.
 
-    number: int
-    table: int
-    files: Sequence[int]
-    first: Message
-
-
-class Crewman(ProcessProtocol):
-    """A running worker. ``ready`` and ``ended`` are called once each, at most."""
+    table, listeners: descriptors that it gets, listening sockets in order. first: what it is told.
+    """
 
     _log = Logger()
 
     def __init__(
         self,
         reactor: Any,
-        start: Start,
+        ancestor: Ancestor,
+        number: int,
+        table: int,
+        listeners: Sequence[int],
+        first: Message,
         ready: Callable[["Crewman"], None],
         ended: Callable[["Crewman", str], None],
     ) -> None:
-        self.number = start.number
+        self.number = number
         self.stage = Stage.STARTING
         self.started = time.time()
         self.since = reactor.seconds()
@@ -68,35 +60,57 @@ class Crewman(ProcessProtocol):
         self.last: Message | None = None
         self.pid = 0
         self._reactor = reactor
+        self._ancestor = ancestor
         self._ready = ready
         self._ended = ended
         self._questions: dict[int, Deferred[Message | None]] = {}
         self._asked = 0
-        self._unfinished = b""
+        self._is_doomed = False
+        self._how = ""
+        # Of these each has to end: what it says, its errors, and it itself.
+        self._ends = 3
         self._channel = Channel(self._take, self._closed)
-        self._begin(start)
+        self._begin(table, listeners, first)
 
-    def _begin(self, start: Start) -> None:
-        """Start the process; raises OSError."""
+    def _begin(self, table: int, listeners: Sequence[int], first: Message) -> None:
+        """Have it born; raises OSError."""
         own, its = socket.socketpair(socket.AF_UNIX)
-        files = {0: 0, _OUTPUT: 1, _ERRORS: "r", CONTROL: its.fileno(), TABLE: start.table}
-        files |= {FIRST_LISTENER + place: file for place, file in enumerate(start.files)}
-        words = [sys.executable, "-P", "-m", "daarion_gw.workers", f"worker {start.number}"]
+        said, says = socket.socketpair(socket.AF_UNIX)
         try:
-            # With its own path, wherever this process has it from.
-            path = os.pathsep.join(str(Path(folder).absolute()) for folder in sys.path)
-            environment = {**os.environ, "PYTHONPATH": path}
-            process = self._reactor.spawnProcess(
-                self, sys.executable, words, env=environment, childFDs=files
-            )
+            self._ancestor.fork(self, Files(its.fileno(), says.fileno(), table, listeners))
         except OSError:
             own.close()
+            said.close()
             raise
         finally:
             its.close()
-        self.pid = process.pid
+            says.close()
         adopt(self._reactor, own, self._channel)
-        self._channel.send(start.first)
+        adopt(self._reactor, said, Lines(self._say, self._has_ended))
+        self._channel.send(first)
+
+    # its life, as its ancestor tells it (`ancestor.Child`)
+
+    def born(self, pid: int) -> None:
+        self.pid = pid
+        if self._is_doomed:
+            self.kill()
+
+    def died(self, status: int | None) -> None:
+        self._how = _how(status)
+        self._has_ended()
+
+    def not_born(self, why: str) -> None:
+        self.failure = why
+        self._has_ended()
+
+    def _has_ended(self) -> None:
+        """One of the three has; what it said last was heard when all have."""
+        self._ends -= 1
+        if not self._ends:
+            self.stage = Stage.ENDED
+            self._ended(self, self._how)
+            self.gone.callback(None)
 
     # orders
 
@@ -114,11 +128,9 @@ class Crewman(ProcessProtocol):
 
     def kill(self) -> None:
         """End it without asking."""
-        try:
-            process: Any = self.transport
-            process.signalProcess("KILL")
-        except ProcessExitedAlready:
-            pass
+        self._is_doomed = True
+        if self.pid and self.stage is not Stage.ENDED:
+            self._ancestor.kill(self.pid)
 
     def send(self, message: Message) -> None:
         """Give an order that needs no answer."""
@@ -165,27 +177,18 @@ class Crewman(ProcessProtocol):
         questions, self._questions = self._questions, {}
         for answer in questions.values():
             answer.callback(None)
-
-    def childDataReceived(self, _file: int, data: bytes) -> None:
-        *lines, self._unfinished = (self._unfinished + data).split(b"\n")
-        for line in lines:
-            self._say(line)
+        self._has_ended()
 
     def _say(self, line: bytes) -> None:
         text = line.decode("utf-8", "backslashreplace")
         self._log.warn("worker {number}: {text}", number=self.number, text=text)
 
-    def processEnded(self, reason: Failure) -> None:
-        if self._unfinished:
-            self._say(self._unfinished)
-        self.stage = Stage.ENDED
-        self._closed()
-        self._ended(self, _how(reason.value))
-        self.gone.callback(None)
 
-
-def _how(status: Any) -> str:
+def _how(status: int | None) -> str:
     """How a process ended, in words."""
-    if status.signal is not None:
-        return f"was ended by {signal.Signals(status.signal).name}"
-    return f"ended with {status.exitCode}"
+    if status is None:
+        return "has ended, how is not known,"
+    code = os.waitstatus_to_exitcode(status)
+    if code < 0:
+        return f"was ended by {signal.Signals(-code).name}"
+    return f"ended with {code}"

@@ -28,7 +28,8 @@ from daarion_gw.net.pause import Pause
 from daarion_gw.observe.access_log import AccessLog
 from daarion_gw.tls.tickets import TICKET_KEYS
 
-from .crewman import Crewman, Stage, Start
+from .ancestor import Ancestor
+from .crewman import Crewman, Stage
 from .sockets import Unserved, bind_or_take, check_shared
 from .sums import Sums
 from .turns import Table
@@ -88,6 +89,7 @@ class Master(Service):
         self._delay = Pause(reactor)
         self._is_handed_over = False
         self._table = Table.create(count)
+        self._ancestor = Ancestor(reactor)
         self._crew: list[Crewman | None] = [None] * count
         # How often in a row the worker in each place has ended soon.
         self._falls = [0] * count
@@ -154,9 +156,11 @@ class Master(Service):
             "secret": self._secret,
         }
         files = [port.fileno() for _, port in self.ports.listeners]
-        start = Start(number, self._table.file, files, first)
         try:
-            self._crew[place] = Crewman(self._reactor, start, self._ready, self._ended)
+            self._crew[place] = Crewman(
+                self._reactor, self._ancestor, number, self._table.file, files, first,
+                self._ready, self._ended,
+            )  # fmt: skip
         except OSError as error:
             # No process or no descriptor to be had now.
             self._fell(place, f"worker {number} could not be started: {error}", 0.0)
@@ -298,6 +302,7 @@ class Master(Service):
             self.settings.gateway.drain_timeout + GRACE, self._kill_all, "did not end in time"
         )
         await DeferredList([worker.gone for worker in left])
+        self._ancestor.close()
         if late.active():
             late.cancel()
         await DeferredList(closing)

@@ -20,17 +20,15 @@ from daarion_gw.observe.sums import taken
 from daarion_gw.service import Common, Gateway
 from daarion_gw.tls.tickets import TICKET_KEYS
 
-from .channel import CONTROL, FIRST_LISTENER, TABLE, Channel, Message, adopt, encoded, first_message
+from .channel import Channel, Message, adopt, encoded, first_message
+from .forks import Files
 from .sockets import Sharing
 from .turns import SharedFront, Table
 
 
-def main() -> None:
-    """Serve until told to stop. Nobody but a master starts this process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
-    end = socket.socket(fileno=CONTROL)
+def main(files: Files) -> None:
+    """Serve until told to stop. SIGINT, SIGHUP and SIGUSR2 are ignored since before the fork."""
+    end = socket.socket(fileno=files.control)
     try:
         begin, rest = first_message(end)
     except EOFError:
@@ -40,7 +38,7 @@ def main() -> None:
     from twisted.internet import reactor
 
     try:
-        worker = Worker(reactor, begin)
+        worker = Worker(reactor, begin, files)
     except (ListenError, OSError) as error:
         end.sendall(encoded({"say": "failed", "why": str(error)}))
         raise SystemExit(1) from None
@@ -53,15 +51,15 @@ class Worker:
     Raises `ListenError` or OSError with a sentence when it cannot begin.
     """
 
-    def __init__(self, reactor: Any, begin: Message) -> None:
+    def __init__(self, reactor: Any, begin: Message, files: Files) -> None:
         self._reactor = reactor
         self._settings = Settings.model_validate_json(begin["settings"])
         period, secret = begin["ticket_keys"]
         TICKET_KEYS.take((period, bytes.fromhex(secret)))
-        self._table = Table(TABLE, begin["of"])
+        self._table = Table(files.table, begin["of"])
         self._place = begin["number"] - 1
         self._front = SharedFront(self._table, self._place)
-        self._sockets = list(enumerate(begin["listen"], FIRST_LISTENER))
+        self._sockets = list(zip(files.listeners, begin["listen"], strict=True))
         self._counters = Counters(self._front)
         self._gateway = Gateway(
             reactor,
@@ -73,7 +71,7 @@ class Worker:
                 begin["instance"].encode(),
                 self._counters,
                 self._endpoint,
-                TABLE,
+                files.table,
                 share=begin["of"],
                 secret=bytes.fromhex(begin["secret"]),
             ),

@@ -19,6 +19,8 @@ SUMS: Final = "daarion_gw/observe/sums.py"
 SOCKETS: Final = "daarion_gw/workers/sockets.py"
 SWEEP: Final = "daarion_gw/net/sweep.py"
 TURNED: Final = "daarion_gw/front/turned_away.py"
+ANCESTOR: Final = "daarion_gw/workers/ancestor.py"
+FORKS: Final = "daarion_gw/workers/forks.py"
 TURNS: Final = "daarion_gw/workers/turns.py"
 WORKER: Final = "daarion_gw/workers/worker.py"
 
@@ -138,6 +140,15 @@ MUTANTS: Final = (
          "a_worker_that_has_too_much_to_do_leaves_its_turn_and_takes_it_again"),
         (WORKER, "share=begin[\"of\"],", "",
          "limits_are_shared_among_workers"),
+    ),
+    *_of(
+        "fork-server", "workers/test_forks",
+        (FORKS, "            signal.signal(number, signal.SIG_IGN)", "            pass",
+         "signals_are_nothing_to_it"),
+        (ANCESTOR, "self._process = None\n\n\nclass", "pass\n\n\nclass",
+         "workers_outlive_it_and_the_next_ones_come_of_another"),
+        (ANCESTOR, "            child.died(None)", "            pass",
+         "workers_outlive_it_and_the_next_ones_come_of_another"),
     ),
     *_of(
         "crew-overload", "observe/test_sums",
