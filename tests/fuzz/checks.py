@@ -17,12 +17,14 @@ from daarion_gw.wire.frames import FrameFollower
 from daarion_gw.wire.hpack import Decoder, Encoder, HPACKError
 from daarion_gw.wire.http2_frames import FRAME_SIZE
 from daarion_gw.wire.limits import DEFAULT, Limits
+from daarion_gw.wire.proxy_header import SIZE_AT_MOST, header_for, parse
 from daarion_gw.wire.request_receiver import Reading, RequestReceiver
 from tests.wire.http2_played import PREFACE, Played
 from tests.wire.oracle import h11_answer, h11_requests
 from tests.wire.passing import STRANGER, WHOLE
 from tests.wire.test_answers_against_h11 import body_of, is_whole
 from tests.wire.test_frames import read_whole
+from tests.wire.test_proxy_header import VERSIONS, outcome
 from tests.wire.test_requests_against_h11 import (
     check_forwarded,
     forwarded,
@@ -254,10 +256,29 @@ def check_header_blocks(data: bytes) -> None:
             assert ours.decode(block) == fields, "the same block, read again, says something else"
 
 
+def check_proxy_headers(data: bytes) -> None:
+    """data: the beginning of a connection; what it is must be decided once, at one byte."""
+    seen = [outcome(data[:end]) for end in range(min(len(data), 5000) + 1)]
+    decided = [each for each in seen if each is not None]
+    assert seen == [None] * (len(seen) - len(decided)) + decided[:1] * len(decided)
+    if not decided or isinstance(decided[0], str):
+        return
+    header = decided[0]
+    assert header.size == len(seen) - len(decided) <= SIZE_AT_MOST
+    if header.source is None or header.destination is None:
+        return
+    ends = header.source, header.destination
+    for version in VERSIONS:
+        again = parse(header_for(version, *ends))
+        assert again is not None
+        assert (again.source, again.destination) == ends
+
+
 CHECKS: Final[dict[str, Callable[[bytes], None]]] = {
     "requests": check_requests,
     "answers": check_answers,
     "frames": check_frames,
     "http2": check_http2,
     "header_blocks": check_header_blocks,
+    "proxy_headers": check_proxy_headers,
 }

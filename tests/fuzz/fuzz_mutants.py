@@ -34,4 +34,9 @@ MUTANTS: Final = (
         "        self._entries.appendleft(field)", "        self._entries.append(field)",
         _holds("header_blocks"),
     ),
+    Mutant(
+        "fuzz", "daarion_gw/wire/proxy_header.py",
+        "    if len(data) < size:\n", "    if False:\n",
+        _holds("proxy_headers"),
+    ),
 )  # fmt: skip

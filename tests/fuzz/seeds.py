@@ -17,6 +17,7 @@ from tests.wire.body_samples import BODY_SAMPLES
 from tests.wire.http2_played import GET, POST, block, data, headers
 from tests.wire.request_samples import REQUEST_SAMPLES
 from tests.wire.test_frames import BAD, GOOD
+from tests.wire.test_proxy_header import HEADERS, NONE_OF_THEM
 
 CORPUS: Final = Path(__file__).parent / "corpus"
 FOUND: Final = Path(__file__).parent / "found"
@@ -66,12 +67,17 @@ def header_blocks() -> Iterator[bytes]:
     yield b"\x06\x20\x3f\xe1\x1f\x82\x84\x05\x40\x01a\x01b\x01\xbe"
 
 
+def proxy_headers() -> Iterator[bytes]:
+    yield from (*HEADERS, *NONE_OF_THEM)
+
+
 ALL: Final = {
     "requests": requests,
     "answers": answers,
     "frames": frames,
     "http2": http2,
     "header_blocks": header_blocks,
+    "proxy_headers": proxy_headers,
 }
 
 
