@@ -22,6 +22,7 @@ from daarion_gw.front.factory import HTTP1Factory
 from daarion_gw.front.health import Health
 from daarion_gw.front.listeners import address_of, open_port
 from daarion_gw.front.protection import Protection
+from daarion_gw.front.proxy_protocol import expect_headers
 from daarion_gw.front.reception import Reception
 from daarion_gw.front.routing import has_start_page
 from daarion_gw.front.sockets import Heritage, Ports, open_or_take
@@ -186,6 +187,7 @@ class Gateway(Service):
             port = self._open(text, place, factory, "listening on")
             send_at_once(port)
             self.ports.listeners.append((text, port))
+        expect_headers(self.reception, self.ports.listeners, self.settings.gateway.proxy_protocol)
         if self._admin is not None:
             # It brings prometheus_client, which one without an admin listener does not need.
             from daarion_gw.admin.site import site
@@ -338,6 +340,7 @@ class Gateway(Service):
         self._groups = groups
         self._site.resource = root
         self.reception.settle(new, log)
+        expect_headers(self.reception, self.ports.listeners, new.proxy_protocol)
         self._protection.settle(new.overload)
         self.reception.lead_by(root)
         if log is not self._access_log:

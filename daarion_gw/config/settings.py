@@ -43,7 +43,8 @@ class Server(Model):
     ``path`` is ``""`` or ``"/base"``, without a slash at its end: it goes before the rest of the
     request's path. ``verify`` tells whether the certificate of an ``https`` server is verified.
     ``weight``: its share of the exchanges, beside those of the others. ``drain``: it gets no new
-    exchanges but those of clients that are bound to it (`Sticky`).
+    exchanges but those of clients that are bound to it (`Sticky`). ``send_proxy``: in which version
+    of the PROXY protocol each connection says for whom it is made, None = not at all.
     """
 
     scheme: Literal["http", "https"] = "http"
@@ -54,6 +55,7 @@ class Server(Model):
     verify: bool = True
     weight: Count = 1
     drain: bool = False
+    send_proxy: Literal["v1", "v2"] | None = None
 
     @property
     def label(self) -> str:
@@ -167,12 +169,38 @@ class AccessLog(Model):
     file: Annotated[str, Field(min_length=1)] | None = None
 
 
+class ProxyProtocol(Model):
+    """Whose connections begin with a header of the PROXY protocol, and at which listeners.
+
+    ``trusted``: networks, and ``unix`` for clients on UNIX sockets; nobody = off. ``ports``: of
+    TCP listeners, none = all of them.
+    """
+
+    trusted: tuple[Network | Literal["unix"], ...] = ()
+    ports: tuple[int, ...] = ()
+
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """Those of ``trusted`` that are networks."""
+        return tuple(member for member in self.trusted if member != "unix")
+
+    @property
+    def trusts_unix(self) -> bool:
+        """Whether clients on UNIX sockets are trusted."""
+        return "unix" in self.trusted
+
+    def concerns(self, port: int) -> bool:
+        """Whether clients of the TCP listener on ``port`` may be meant."""
+        return bool(self.networks) and (not self.ports or port in self.ports)
+
+
 class Gateway(Model):
     """The gateway itself: where it listens, whom it trusts, its own limits (seconds).
 
     ``listen``: Twisted server endpoint strings. ``trusted_proxies``: whose ``X-Forwarded-*`` is
-    believed. ``admin``: endpoint string of the admin listener, None = off. ``keep_alive``: how
-    long an idle client connection is kept. ``head_timeout``: for a whole request head.
+    believed. ``proxy_protocol``: who says it in a header of the connection. ``admin``: endpoint
+    string of the admin listener, None = off. ``keep_alive``: how long an idle client connection is
+    kept. ``head_timeout``: for a whole request head.
     ``drain_delay``: how long the gateway goes on accepting after it was told to stop.
     ``drain_timeout``: for the exchanges in flight when the gateway stops, and for the WebSockets
     of a route that a reload took away. ``reload_on_change``: reload when the file changes.
@@ -181,6 +209,7 @@ class Gateway(Model):
 
     listen: tuple[str, ...] = ("tcp:8080",)
     trusted_proxies: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+    proxy_protocol: ProxyProtocol = ProxyProtocol()
     access_log: AccessLog = AccessLog()
     admin: str | None = "tcp:9901:interface=127.0.0.1"
     keep_alive: Duration = 65.0

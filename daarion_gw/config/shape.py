@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network
-from typing import Annotated, cast
+from typing import Annotated, Literal, cast
 
 from pydantic import (
     BeforeValidator,
@@ -28,6 +28,7 @@ from daarion_gw.config.route_tests import A_TEST, WrittenTest
 from daarion_gw.config.settings import (
     AccessLog,
     Gateway,
+    ProxyProtocol,
     RouteOptions,
     Server,
     Timeouts,
@@ -49,6 +50,8 @@ from daarion_gw.config.upstream_shape import (
 
 ENDPOINT = "a Twisted endpoint string such as tcp:8080"
 BELOW = "a path below the route such as admin/ or -/quit"
+BALANCER = "a network such as 10.0.0.0/8 or ::1/128, one address, or unix"
+PORT = "a port of a listener, from 1 to 65535"
 ORIGINS = 'an origin such as https://app.example.com, same or "*", a list of them, or off'
 TARGET = "a URL, a list of URLs, or the name of an upstream"
 
@@ -69,6 +72,24 @@ def _endpoint_or_off(value: object) -> str | None:
     if value is None or value is False or (isinstance(value, str) and value.lower() == "off"):
         return None
     return _endpoint(value)
+
+
+def _balancer(value: object) -> object:
+    if value == "unix":
+        return value
+    try:
+        return addresses.network(value)
+    except UnfitError as error:
+        raise UnfitError(BALANCER, reason=error.reason, suggestion=error.suggestion) from None
+
+
+def _port(value: object) -> int:
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        # Out of a variable.
+        value = int(value[:6])
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 65535:
+        raise UnfitError(PORT)
+    return value
 
 
 def _log(value: object) -> object:
@@ -150,6 +171,32 @@ class WrittenRoute(WrittenOptions):
         return to if isinstance(to, str) else tuple(item.server for item in to)
 
 
+class WrittenProxyProtocol(ProxyProtocol):
+    """``proxy_protocol:`` of the gateway; networks alone stand for its ``trusted``."""
+
+    trusted: Annotated[
+        tuple[Annotated[IPv4Network | IPv6Network | Literal["unix"], BeforeValidator(_balancer)],
+              ...],
+        one_or_more(f"{BALANCER}, or a list of them"),
+    ] = ()  # fmt: skip
+    ports: Annotated[
+        tuple[Annotated[int, BeforeValidator(_port)], ...], BeforeValidator(_listen)
+    ] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: object) -> object:
+        if value is False or value == "off":
+            return {}
+        if isinstance(value, Mapping) and value.get("ports") and not value.get("trusted"):
+            raise UnfitError("trusted: beside ports:, to say who is believed there")
+        return value if isinstance(value, Mapping) else {"trusted": value}
+
+    def settings(self) -> ProxyProtocol:
+        """The same, as settings."""
+        return ProxyProtocol(trusted=self.trusted, ports=self.ports)
+
+
 class WrittenGateway(Gateway):
     """``gateway:``"""
 
@@ -162,6 +209,7 @@ class WrittenGateway(Gateway):
         tuple[Annotated[IPv4Network | IPv6Network, BeforeValidator(addresses.network)], ...],
         one_or_more(f"{addresses.NETWORK}, or a list"),
     ] = Gateway().trusted_proxies
+    proxy_protocol: WrittenProxyProtocol = WrittenProxyProtocol()
     access_log: Annotated[AccessLog, BeforeValidator(_log)] = AccessLog()
     admin: Annotated[str | None, BeforeValidator(_endpoint_or_off)] = Gateway().admin
     defaults: WrittenOptions = WrittenOptions()
@@ -169,7 +217,8 @@ class WrittenGateway(Gateway):
 
     def gateway(self) -> Gateway:
         """The settings of the gateway itself, without the defaults of routes."""
-        return Gateway(**{name: getattr(self, name) for name in Gateway.model_fields})
+        said = {name: getattr(self, name) for name in Gateway.model_fields}
+        return Gateway(**said | {"proxy_protocol": self.proxy_protocol.settings()})
 
 
 class WrittenFile(Model):
@@ -206,6 +255,7 @@ def model_at(path: tuple[str | int, ...]) -> type[Model] | None:
         "timeouts": Timeouts,
         "websocket": WrittenWebSocket,
         "access_log": AccessLog,
+        "proxy_protocol": WrittenProxyProtocol,
         "health_check": WrittenHealthCheck,
         "sticky": WrittenSticky,
         "eject": WrittenEject,
@@ -222,7 +272,7 @@ def is_section(path: tuple[str | int, ...]) -> bool:
     match path:
         case ("gateway" | "tls" | "routes" | "upstreams" | "tests",):
             return True
-        case ("gateway", "defaults" | "limits" | "overload"):
+        case ("gateway", "defaults" | "limits" | "overload" | "proxy_protocol"):
             return True
         case ("gateway", "defaults", name) | ("routes", str(), name):
             return name in ("timeouts", "websocket")

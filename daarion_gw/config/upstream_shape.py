@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
@@ -31,6 +31,7 @@ SERVERS = "a URL or a list of URLs"
 POLICIES = ("round_robin", "least_busy", "two_choices", "hash", "first")
 BALANCE = "round_robin, least_busy, two_choices, first or {hash: client}"
 HASH = '{hash: client}, {hash: "header NAME"} or {hash: "cookie NAME"}'
+SEND_PROXY = "v1, v2 or off"
 STATUSES = "a status such as 200, a range such as 200-299, or a list of them"
 STATUS = "a status from 400 to 599 such as 503, or a list of them"
 PATTERN = "a regular expression"
@@ -173,6 +174,14 @@ def _switched(value: object) -> object:
     return value
 
 
+def _send_proxy(value: object) -> object:
+    if value is None or value is False or value == "off":
+        return None
+    if value not in ("v1", "v2"):
+        raise UnfitError(SEND_PROXY, suggestion=f"v{value}" if value in (1, 2) else None)
+    return value
+
+
 def _tries(value: object) -> object:
     """``off`` and a number stand for ``tries``."""
     if isinstance(value, Mapping | Retry):
@@ -187,6 +196,7 @@ class WrittenServer(Model):
     verify: Switch = True
     weight: Annotated[Count, AfterValidator(_at_least_one)] = 1
     drain: Switch = False
+    send_proxy: Annotated[Literal["v1", "v2"] | None, BeforeValidator(_send_proxy)] = None
 
     @model_validator(mode="before")
     @classmethod
@@ -196,7 +206,8 @@ class WrittenServer(Model):
     @property
     def server(self) -> Server:
         """The server with everything that is said about it."""
-        said = {"verify": self.verify, "weight": self.weight, "drain": self.drain}
+        said = {"verify": self.verify, "weight": self.weight, "drain": self.drain,
+                "send_proxy": self.send_proxy}  # fmt: skip
         return self.url.model_copy(update=said)
 
 

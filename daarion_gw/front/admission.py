@@ -68,9 +68,14 @@ class Admission:
 
     # asking
 
+    @property
+    def is_full(self) -> bool:
+        """Whether nobody may come, whoever it is."""
+        return self._front.connections_open >= self.most
+
     def has_room(self, address: Any) -> bool:
         """Whether one more client may come, from the address that Twisted gives it."""
-        if self._front.connections_open >= self.most:
+        if self.is_full:
             return False
         if self._each == math.inf or isinstance(address, UNIXAddress):
             return True

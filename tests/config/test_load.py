@@ -131,6 +131,35 @@ def test_every_key_of_the_gateway(loaded) -> None:
     assert (gateway.keep_alive, gateway.head_timeout, gateway.drain_timeout) == (30, 5, 60)
 
 
+@pytest.mark.parametrize(
+    ("written", "trusted", "ports"),
+    [
+        ("10.0.0.1", ["10.0.0.1/32"], ()),
+        ("[10.0.0.0/8, unix]", ["10.0.0.0/8", "unix"], ()),
+        ("{trusted: unix, ports: 443}", ["unix"], (443,)),
+        ('{trusted: "::1", ports: [80, "443"]}', ["::1/128"], (80, 443)),
+        ("off", [], ()),
+        ("{}", [], ()),
+        ("[]", [], ()),
+    ],
+)
+def test_who_speaks_the_proxy_protocol(loaded, written, trusted, ports) -> None:
+    settings = loaded(f"gateway: {{proxy_protocol: {written}}}")
+    said = settings.gateway.proxy_protocol
+    assert ([str(member) for member in said.trusted], said.ports) == (trusted, ports)
+    # Workers get it so.
+    assert Settings.model_validate_json(settings.model_dump_json()) == settings
+
+
+@pytest.mark.parametrize(
+    ("written", "version"), [("v1", "v1"), ("v2", "v2"), ("off", None), ("false", None)]
+)
+def test_servers_that_are_spoken_to_so(loaded, written: str, version: str | None) -> None:
+    text = f"{{url: 'http://a:1', send_proxy: {written}}}"
+    settings = loaded(f"routes: {{/x/: {{to: {text}}}}}\nupstreams: {{u: {{servers: [{text}]}}}}")
+    assert [each.servers[0].send_proxy for each in settings.upstreams.values()] == [version] * 2
+
+
 @pytest.mark.parametrize("written", ["off", "false", "{format: off}"])
 def test_the_access_log_can_be_off(loaded, written: str) -> None:
     assert loaded(f"gateway: {{access_log: {written}}}").gateway.access_log.format == "off"

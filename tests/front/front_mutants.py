@@ -181,7 +181,7 @@ MUTANTS: Final = (
          "a_request_after_close_is_not_answered"),
     ),
     *_of(
-        HTTP1, "front/test_proxy_protocol",
+        HTTP1, "front/test_haproxy_endpoint",
         ("proxy", "        if isinstance(transport, ProtocolWrapper):", "        if False:",
          "the_client_is_whom_the_balancer_names"),
     ),

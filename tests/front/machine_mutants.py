@@ -46,7 +46,7 @@ MUTANTS: Final = (
             # No more idle ones than agreed.
             (POOL, "        if len(self._idle) >= IDLE_AT_MOST:", "        if False:"),
             # None is left after the close.
-            (POOL, "        if self._is_closed:", "        if False:"),
+            (POOL, "        if not self._keeps:", "        if False:"),
             # Bytes, or an end, while idle.
             (CONNECTION, "            self.pool.forget(self)\n            self.abort()",
              "            self.abort()"),

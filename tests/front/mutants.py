@@ -17,6 +17,7 @@ from tests.front import (
     http2_mutants,
     machine_mutants,
     overload_mutants,
+    proxy_mutants,
     relay_mutants,
     reload_mutants,
     seeking_mutants,
@@ -38,6 +39,7 @@ def all_mutants() -> list[Mutant]:
         overload_mutants.MUTANTS,
         reload_mutants.MUTANTS,
         drain_mutants.MUTANTS,
+        proxy_mutants.MUTANTS,
     )
     return [mutant for each in lists for mutant in each]
 

@@ -38,7 +38,7 @@ _EACH = "the_book_is_as_long_as_there_are_clients"
 MUTANTS: Final = (
     *_of(
         "connections", "front/test_connection_limits",
-        (ADMISSION, "if self._front.connections_open >= self.most:", "if False:",
+        (ADMISSION, "        if self.is_full:", "        if False:",
          "one_too_many_hears_so_before_it_has_said_anything"),
         (FACTORY, "if reception.admission.has_room(addr):", "if True:",
          "over_tls_it_is_closed_before_the_handshake[ssl]"),

@@ -70,7 +70,7 @@ MUTANTS: Final = (
            "tests/front/test_leaving.py::test_it_is_noticed_at_once[close]"),
     Mutant("no files", ATTEMPT, 'if getattr(reason, "osError", None) in _OUT_OF:', "if False:",
            "tests/front/test_own_trouble.py::test_without_a_file_for_the_server_it_is_a_503"),
-    Mutant("reload", POOL, "        if self._is_closed:", "        if False:",
+    Mutant("reload", POOL, "        if not self._keeps:", "        if False:",
            "tests/upstream/test_pool.py::test_a_closed_pool_keeps_nothing"),
     Mutant("early answer", UPLOAD, "return self.far is None or not backlog(self.far.transport)",
            "return True", "tests/front/test_patience.py::"
