@@ -3,11 +3,16 @@
 Functions over an exchange. Which server, when, and what follows, is not decided here.
 """
 
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
+
+from twisted.internet.address import UNIXAddress
 
 from daarion_gw.errors import Fault
 from daarion_gw.net.sweep import NEVER
 from daarion_gw.upstream.member import Member
+from daarion_gw.wire.client import plain_address
+from daarion_gw.wire.proxy_header import End, header_for
 
 from .phase import Phase
 
@@ -42,10 +47,32 @@ def connect(exchange: "Exchange") -> None:
     # The connecting has a time limit of its own; the waiting for a server has another.
     wait(exchange, NEVER if seeking is None else seeking.until)
     exchange.phase = Phase.CONNECTING
-    attempt = exchange.pool.connect(exchange, _time_to_connect(exchange))
+    pool = exchange.pool
+    header = _introduction(exchange) if pool.server.send_proxy is not None else b""
+    attempt = pool.connect(exchange, _time_to_connect(exchange), header)
     # It may have failed, or be there, before this returns; then there may be another by now.
     if exchange.phase is Phase.CONNECTING and exchange.attempt is None:
         exchange.attempt = attempt
+
+
+def _introduction(exchange: "Exchange") -> bytes:
+    """What says to the server for whom the connection is made (PROXY protocol).
+
+    The client is whom all else tells it as well, through trusted proxies; what it connected to is
+    this side's end of its, or its proxy's, connection. What is not known is 0.
+    """
+    version = exchange.pool.server.send_proxy
+    assert version is not None
+    peer, transport = exchange.near.peer, exchange.near.transport
+    client = exchange.forwarded.origin.client
+    source = ip_address(client.decode("ascii"))
+    port = getattr(transport.getPeer(), "port", 0) if client == peer.address else 0
+    here = transport.getHost()
+    if isinstance(here, UNIXAddress):
+        nowhere = "0.0.0.0" if source.version == 4 else "::"
+        return header_for(version, End(source, port), End(ip_address(nowhere), 0))
+    destination = ip_address(plain_address(here.host).decode("ascii"))
+    return header_for(version, End(source, port), End(destination, here.port))
 
 
 def _time_to_connect(exchange: "Exchange") -> float:

@@ -32,6 +32,7 @@ class ServiceRow:
     `servers` are URLs such as "http://127.0.0.1:8000/base", ws and wss included, or
     "unix:/run/x.sock". `link` is where a person can look at it, None if nowhere.
     `verify` False: the gateway takes its certificate as it is, so the page does too.
+    `introduced`: those servers that want to know for whom a connection is made (`send_proxy`).
     """
 
     path: str
@@ -40,6 +41,7 @@ class ServiceRow:
     protocol: str
     link: str | None
     verify: bool = True
+    introduced: tuple[Server, ...] = ()
 
 
 def rows_of(settings: Settings) -> tuple[ServiceRow, ...]:
@@ -52,6 +54,9 @@ def rows_of(settings: Settings) -> tuple[ServiceRow, ...]:
             protocol=protocol_for(route.key),
             link=_link(route),
             verify=all(server.verify for server in settings.upstream_of(route).servers),
+            introduced=tuple(
+                server for server in settings.upstream_of(route).servers if server.send_proxy
+            ),
         )
         for route in settings.routes
     )
@@ -79,7 +84,7 @@ def treq_probe(reactor: Any) -> Probe:
     servers = _ServerProbe(reactor)
 
     async def ask(row: ServiceRow) -> Answer:
-        asked = [Deferred.fromCoroutine(servers.ask(url, row.verify)) for url in row.servers]
+        asked = [Deferred.fromCoroutine(servers.ask(url, row)) for url in row.servers]
         return _together(await gatherResults(asked))
 
     return CachedProbe(ask, reactor.seconds)
@@ -146,20 +151,25 @@ class _ServerProbe:
         self._reactor = reactor
         self._pool = quiet_pool(reactor)
 
-    async def ask(self, url: str, verify: bool) -> Answer:
-        agent, target = self._reach(url)
+    async def ask(self, url: str, row: ServiceRow) -> Answer:
+        agent, target = self._reach(url, row)
         begun = self._reactor.seconds()
         asked = HTTPClient(agent).get(target, allow_redirects=False, unbuffered=True)
         try:
             response = await asked.addTimeout(LIMIT, self._reactor)
         except Exception as fault:
             reason = why(fault, _REASONS)
-            return Answer(reason == TLS_FAILED and not verify, reason)
+            return Answer(reason == TLS_FAILED and not row.verify, reason)
         milliseconds = max(1, round((self._reactor.seconds() - begun) * 1000))
         response.deliverBody(HangUp())
         return Answer(True, f"{response.code} in {milliseconds} ms")
 
-    def _reach(self, url: str) -> tuple[Any, str]:
+    def _reach(self, url: str, row: ServiceRow) -> tuple[Any, str]:
+        for server in row.introduced:
+            if server.url == url:
+                own = server.host if server.unix is not None else server.label
+                # Over TLS it is the endpoint that speaks it, whatever the URL says.
+                return agent_of(self._reactor, server), f"http://{own}{server.path}/"
         scheme, _, rest = url.partition(":")
         if scheme == "unix":
             server = Server(host="localhost", port=0, unix=rest)

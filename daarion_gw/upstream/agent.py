@@ -24,7 +24,9 @@ from twisted.web.client import (
 )
 
 from daarion_gw.config.settings import Server
+from daarion_gw.wire.proxy_header import own_header
 
+from .beginning import BeginningEndpoint
 from .security import tls_options
 
 TLS_FAILED = "TLS failed"
@@ -57,8 +59,10 @@ class _Place:
             endpoint = UNIXClientEndpoint(reactor, server.unix)
         else:
             endpoint = HostnameEndpoint(reactor, server.host.encode("ascii"), server.port)
-            if server.scheme == "https":
-                endpoint = wrapClientTLS(tls_options(server), endpoint)
+        if server.send_proxy is not None:
+            endpoint = BeginningEndpoint(own_header(server.send_proxy), endpoint)
+        if server.scheme == "https":
+            endpoint = wrapClientTLS(tls_options(server), endpoint)
         self._endpoint = endpoint
 
     def endpointForURI(self, _uri: Any) -> Any:

@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 from daarion_gw.errors import Fault
 from daarion_gw.net.transport import connect_tcp, connect_unix
 
+from .beginning import Beginning
 from .connection import UpstreamConnection
 from .security import tls_factory
 
@@ -66,10 +67,14 @@ class _Arriving(UpstreamConnection):
 
 
 class Attempt:
-    """One connection in the making. ``timeout``: seconds for all of it, 0 = no limit."""
+    """One connection in the making. ``timeout``: seconds for all of it, 0 = no limit.
 
-    def __init__(self, pool: "Pool", asker: Asker, timeout: float) -> None:
+    header: what it begins with, before TLS.
+    """
+
+    def __init__(self, pool: "Pool", asker: Asker, timeout: float, header: bytes = b"") -> None:
         self.pool = pool
+        self._header = header
         self._asker: Asker | None = asker
         self._timeout = timeout or None
         # When it began, if that was not just now.
@@ -82,7 +87,7 @@ class Attempt:
         self._head_start: Any = None
         server = pool.server
         if server.unix is not None:
-            factory = _Factory(self, server.unix)
+            factory = self._factory(server.unix)
             self._begun[server.unix] = connect_unix(
                 pool.reactor,
                 server.unix,
@@ -144,9 +149,7 @@ class Attempt:
         self._head_start = None
         server, pool = self.pool.server, self.pool
         address = self._left.pop(0)
-        factory: Any = _Factory(self, address)
-        if server.scheme == "https":
-            factory = tls_factory(server, factory)
+        factory = self._factory(address)
         timeout: Any = self._timeout
         if timeout is not None and self._began is not None:
             # The limit is for all of it.
@@ -154,6 +157,13 @@ class Attempt:
         if self._left:
             self._head_start = pool.reactor.callLater(HEAD_START, self._begin_next)
         self._begun[address] = connect_tcp(pool.reactor, address, server.port, factory, timeout)
+
+    def _factory(self, address: str) -> Any:
+        factory: Any = _Factory(self, address)
+        server = self.pool.server
+        if server.scheme == "https":
+            factory = tls_factory(server, factory)
+        return Beginning(self._header, factory) if self._header else factory
 
     def _stop_waiting(self) -> None:
         head_start, self._head_start = self._head_start, None

@@ -42,7 +42,8 @@ class Pool:
         self.turns = _NoTurns if self._asks_always else reactor
         self._sweep = sweep
         self._idle: list[UpstreamConnection] = []
-        self._is_closed = False
+        # What was introduced as one client's (PROXY protocol) must not serve another's request.
+        self._keeps = server.send_proxy is None
 
     def __repr__(self) -> str:
         open_now = self.counters.connections_open
@@ -61,12 +62,12 @@ class Pool:
             connection.abort()
         return None
 
-    def connect(self, asker: Asker, timeout: float) -> Attempt:
-        """Make a new connection within ``timeout`` seconds."""
-        return Attempt(self, asker, timeout)
+    def connect(self, asker: Asker, timeout: float, header: bytes = b"") -> Attempt:
+        """Make a new connection within ``timeout`` seconds, with ``header`` before all else."""
+        return Attempt(self, asker, timeout, header)
 
     def give_back(self, connection: UpstreamConnection) -> None:
-        if self._is_closed:
+        if not self._keeps:
             connection.close()
             return
         if len(self._idle) >= IDLE_AT_MOST:
@@ -102,5 +103,5 @@ class Pool:
 
     def close(self) -> None:
         """Nobody asks any more: close what is idle, and the rest as soon as it is."""
-        self._is_closed = True
+        self._keeps = False
         self.close_idle()
