@@ -102,6 +102,7 @@ def test_every_example_of_a_configuration_loads(name: str, text: str, tmp_path: 
 SECTIONS: dict[str, tuple[tuple[str | int, ...], type[BaseModel]]] = {
     "gateway": (("gateway",), shape.WrittenGateway),
     "access_log": (("gateway", "access_log"), shape.AccessLog),
+    "proxy_protocol": (("gateway", "proxy_protocol"), shape.WrittenProxyProtocol),
     "gateway limits": (("gateway", "limits"), shape.ClientLimits),
     "overload": (("gateway", "overload"), shape.Signals),
     "routes": (("routes", "/x/"), shape.WrittenRoute),
