@@ -55,8 +55,9 @@ def started(tmp_path, far_side):
     """Start a gateway with another configuration."""
     running = []
 
-    def start(config: str, *listen: str) -> Behind:
-        gateway = Behind(tmp_path, config, command=command(*listen), ORIGIN=far_side["ORIGIN"].url)
+    def start(config: str, *listen: str, workers: int = 1) -> Behind:
+        words = [*command(*listen), "--workers", str(workers)]
+        gateway = Behind(tmp_path, config, command=words, ORIGIN=far_side["ORIGIN"].url)
         running.append(gateway)
         return gateway
 
@@ -295,7 +296,7 @@ def test_who_has_not_introduced_anybody_yet_counts_in_all(started):
     first = gateway.introduced(b"")
     gateway.introduced(b"")
     until(lambda: gateway.open == 2)
-    assert gateway.introduced(LINE).answer().status == 503
+    assert gateway.introduced(b"").answer().status == 503, "it need not say whose it would be"
     # There is room for those who have come before it was full.
     first.send(LINE)
     assert first.ask(get("/healthz")).status == 200
@@ -311,12 +312,25 @@ routes: {}
 
 def test_only_the_listeners_that_are_said(started):
     port = free_port()
-    said = f"{{trusted: 127.0.0.2, ports: [{port}, 9]}}"
-    gateway = started(PORTS.replace("SAID", said), f"tcp:{port}:interface=127.0.0.1")
+    said = f"{{trusted: [127.0.0.2, unix], ports: [{port}, 9]}}"
+    listen = (f"tcp:{port}:interface=127.0.0.1", "unix:gw.sock")
+    gateway = started(PORTS.replace("SAID", said), *listen)
     assert gateway.introduced(b"", index=0).ask(get("/healthz")).status == 200
     assert gateway.introduced(LINE, index=1).ask(get("/healthz")).status == 200
     assert is_cut(gateway.introduced(get("/healthz"), index=1))
+    # A UNIX socket has no port to be chosen by.
+    client = gateway.connect_unix(gateway.folder / "gw.sock")
+    client.send(get("/healthz"))
+    assert is_cut(client)
     gateway.says("gateway.proxy_protocol.ports: nobody listens on 9")
+
+
+def test_several_workers(started):
+    gateway = started(PORTS.replace("SAID", "127.0.0.2"), workers=2)
+    clients = [gateway.introduced(LINE) for _ in range(4)]
+    assert [client.ask(get("/healthz")).status for client in clients] == [200] * 4
+    assert is_cut(gateway.introduced(get("/healthz")))
+    until(lambda: gateway.open == 4)
 
 
 def free_port() -> int:
