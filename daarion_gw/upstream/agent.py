@@ -25,7 +25,7 @@ from twisted.web.client import (
 
 from daarion_gw.config.settings import Server
 
-from .security import tls_options
+from .security import MistrustError, Secured, tls_failure
 
 TLS_FAILED = "TLS failed"
 
@@ -58,7 +58,8 @@ class _Place:
         else:
             endpoint = HostnameEndpoint(reactor, server.host.encode("ascii"), server.port)
             if server.scheme == "https":
-                endpoint = wrapClientTLS(tls_options(server), endpoint)
+                secured: Any = Secured(server)
+                endpoint = wrapClientTLS(secured, endpoint)
         self._endpoint = endpoint
 
     def endpointForURI(self, _uri: Any) -> Any:
@@ -88,11 +89,15 @@ def reasons(limit: float) -> Reasons:
     )
 
 
-def why(fault: Exception, known: Reasons) -> str:
-    """In a few words, without an address, why there was no answer."""
+def why(fault: Exception, known: Reasons, in_full: bool = False) -> str:
+    """In a few words, without an address, why there was no answer.
+
+    in_full: for the operator, who may read what a certificate says.
+    """
     for cause in (fault, *_causes(fault)):
         if _is_about_tls(cause):
-            return TLS_FAILED
+            found = tls_failure(cause) if in_full else ""
+            return f"{TLS_FAILED}: {found}" if found else TLS_FAILED
         for kind, words in known:
             if isinstance(cause, kind):
                 return words
@@ -113,4 +118,4 @@ def _causes(fault: Exception) -> list[Exception]:
 
 
 def _is_about_tls(cause: Exception) -> bool:
-    return type(cause).__module__.partition(".")[0] in ("OpenSSL", "service_identity")
+    return isinstance(cause, MistrustError) or type(cause).__module__.startswith("OpenSSL.")

@@ -16,7 +16,6 @@ from daarion_gw.errors import Fault
 from daarion_gw.net.transport import connect_tcp, connect_unix
 
 from .connection import UpstreamConnection
-from .security import tls_factory
 
 if TYPE_CHECKING:
     from .pool import Pool
@@ -145,8 +144,8 @@ class Attempt:
         server, pool = self.pool.server, self.pool
         address = self._left.pop(0)
         factory: Any = _Factory(self, address)
-        if server.scheme == "https":
-            factory = tls_factory(server, factory)
+        if pool.secured is not None:
+            factory = pool.secured.around(factory)
         timeout: Any = self._timeout
         if timeout is not None and self._began is not None:
             # The limit is for all of it.
