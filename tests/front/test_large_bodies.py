@@ -13,7 +13,8 @@ from tests.support.waiting import Stopwatch, until
 CONFIG = """
 gateway: {access_log: {format: json, file: access.log}}
 routes:
-  /api/: {to: "${ORIGIN}", max_body: 0, timeouts: {idle: 500ms, send: 500ms}}
+  /api/: {to: "${ORIGIN}", max_body: 0}
+  /late/: {to: "${ORIGIN}", timeouts: {idle: 500ms, send: 500ms}}
   /patient/: {to: "${ORIGIN}", timeouts: {idle: 0, send: 1s}}
   /hasty/: {to: "${ORIGIN}", timeouts: {idle: 500ms, send: 2500ms}}
 """
@@ -24,6 +25,8 @@ BODY = os.urandom(MEGABYTE + 7) * 64
 SIZE = len(BODY)
 HEAD = f"Content-Length: {len(BODY)}"
 LATE = 1.5
+# What is noticed at once takes no longer, on whatever machine; the limits of /api/ are a minute.
+AT_ONCE = 5.0
 STALE = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstale"
 
 
@@ -42,7 +45,17 @@ def sending(stream, data):
 @pytest.fixture
 def answered(client, origin):
     """The server's end of an exchange whose answer of 64 MB has begun with its first byte."""
-    client.send(get("/api/large"))
+    return answering(client, origin, "/api/large")
+
+
+@pytest.fixture
+def hurried(client, origin):
+    """The same where both have half a second for each step."""
+    return answering(client, origin, "/late/large")
+
+
+def answering(client, origin, target):
+    client.send(get(target))
     far = origin.accept()
     far.request()
     far.send(answer(200, BODY)[: -len(BODY)] + BODY[:1])
@@ -187,7 +200,7 @@ def test_a_client_that_leaves_takes_the_server_with_it(client, answered, how):
     getattr(client, how)()
     with Stopwatch() as watch:
         answered.rest()
-    assert watch.seconds < 0.1
+    assert watch.seconds < AT_ONCE
 
 
 def test_a_server_that_breaks_off_cuts_the_client(client, answered):
@@ -195,25 +208,25 @@ def test_a_server_that_breaks_off_cuts_the_client(client, answered):
     answered.close()
     with Stopwatch() as watch, pytest.raises(CutError):
         client.read(len(BODY))
-    assert (client.ending, watch.seconds < 0.3) == ("reset", True), "no limit is waited for"
+    assert (client.ending, watch.seconds < AT_ONCE) == ("reset", True), "no limit is waited for"
 
 
-def test_a_server_that_says_no_more_is_late(gateway, client, answered):
-    answered.send(BODY[1 : MEGABYTE + 1])
+def test_a_server_that_says_no_more_is_late(gateway, client, hurried):
+    hurried.send(BODY[1 : MEGABYTE + 1])
     client.skip(MEGABYTE)
     with Stopwatch() as watch:
         client.rest()
     assert 0.4 < watch.seconds < 0.5 + LATE
     assert client.ending == "reset"
-    gateway.entry(target="/api/large", fault="UPSTREAM_TIMEOUT")
+    gateway.entry(target="/late/large", fault="UPSTREAM_TIMEOUT")
 
 
-def test_a_client_that_takes_no_more_is_cut(gateway, client, answered):
-    answered.send_some(BODY[1:], within=0.2)
+def test_a_client_that_takes_no_more_is_cut(gateway, client, hurried):
+    hurried.send_some(BODY[1:], within=0.2)
     with Stopwatch() as watch:
-        answered.rest()
+        hurried.rest()
     assert watch.seconds < 2 * 0.5 + LATE
-    assert answered.ending == "reset"
+    assert hurried.ending == "reset"
 
 
 @pytest.mark.parametrize(("path", "least", "most"), [("/patient/", 0.9, 1.5), ("/hasty/", 2.4, 3)])
