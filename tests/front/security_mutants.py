@@ -5,8 +5,9 @@ from typing import Final
 from tests.wire.mutants import Mutant
 
 SECURITY: Final = "daarion_gw/upstream/security.py"
-ATTEMPT: Final = "daarion_gw/upstream/attempt.py"
 SERVICE: Final = "daarion_gw/service.py"
+LOADING: Final = "daarion_gw/front/loading.py"
+TLS: Final = "daarion_gw/config/server_tls.py"
 SHAPE: Final = "daarion_gw/config/server_tls_shape.py"
 READING: Final = "daarion_gw/config/reading.py"
 
@@ -58,6 +59,10 @@ MUTANTS: Final = tuple(
         (SERVICE, 'update={"weight": 1, "drain": False}',
          'update={"weight": 1, "drain": False, "tls": None}',
          _running("new_files_are_used_after_a_reload_and_old_connections_are_not")),
+        (LOADING, "                Secured(server)", "                pass",
+         "tests/front/test_loading.py::test_what_servers_are_to_be_shown_is_tried"),
+        (TLS, '    text: str = Field(default="", repr=False)', "    text: str = Field(default='')",
+         _written("no_key_is_in_what_is_printed")),
         (SHAPE, "if not pem.belongs_to(key, certificate):", "if False:", _written("mistakes")),
         (SHAPE, 'if info.data["url"].scheme != "https":', "if False:",
          _written("it_must_mean_something")),

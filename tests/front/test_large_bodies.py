@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from daarion_gw.net.transport import READ_SIZE
 from tests.support.message import answer, get, request
 from tests.support.stream import CutError
 from tests.support.waiting import Stopwatch, until
@@ -146,8 +147,8 @@ def test_nor_where_one_piece_was_just_as_long_as_is_read_at_once(client, origin)
     far = origin.accept()
     far.request()
     head = len(answer(200, b"x" * 65000)) - 65000
-    far.send(answer(200, b"x" * (65536 - head)) + STALE)
-    assert len(client.answer().body) == 65536 - head
+    far.send(answer(200, b"x" * (READ_SIZE - head)) + STALE)
+    assert len(client.answer().body) == READ_SIZE - head
     again = origin.accept()
     assert again.request().target == b"/2"
     again.send(answer(200, b"fresh"))

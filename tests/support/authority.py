@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 DAY = datetime.timedelta(days=1)
 
 
@@ -65,7 +67,7 @@ class Authority:
         self,
         *names: str,
         days: tuple[int, int] = (-1, 1),
-        key: ec.EllipticCurvePrivateKey | None = None,
+        key: Key | None = None,
         chain: Sequence["Authority"] = (),
     ) -> Issued:
         """A certificate for ``names``, DNS names and addresses; without any it has none.
@@ -106,7 +108,7 @@ def _name(text: str) -> x509.GeneralName:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, days: tuple[int, int]
+    subject: x509.Name, issuer: x509.Name, key: Any, days: tuple[int, int]
 ) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.UTC)
     return (

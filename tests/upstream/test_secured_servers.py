@@ -13,16 +13,7 @@ from tests.support.stream import Far
 from tests.support.waiting import until
 from tests.support.websocket import TEXT, frame, open_websocket, read_frame
 from tests.upstream.watched import Watched
-
-CONFIG = """
-gateway: {access_log: {format: json, file: access.log}}
-routes:
-  /x/: app
-  /ws/: app
-upstreams:
-  app:
-    servers: "URL"
-"""
+from tests.workers.crew import kill
 
 
 class Setting:
@@ -42,11 +33,11 @@ class Setting:
         self._ends.append(Origin(tls=context))
         return self._ends[-1]
 
-    def gateway(self, origin: Origin, tls: str = "", said: str = "") -> Watched:
+    def gateway(self, origin: Origin, tls: str = "", said: str = "", workers: str = "") -> Watched:
         """tls: what the upstream says about it; said: its other keys."""
         lines = [f"tls: {tls}"] if tls else []
         lines += [said] if said else []
-        self._ends.append(Watched(self.folder, [f'"{origin.url}"'], "\n".join(lines)))
+        self._ends.append(Watched(self.folder, [f'"{origin.url}"'], "\n".join(lines), workers))
         return self._ends[-1]
 
     def close(self) -> None:
@@ -179,6 +170,22 @@ def test_a_file_that_is_not_one_changes_nothing(setting):
     gateway.says("not reloaded, the old configuration stays")
     gateway.says('tls.ca: found "trusted.pem" (cannot be read: No such file or directory)')
     far.close()
+    assert asked(gateway, origin)[1].body == b"hello"
+
+
+def test_workers_of_later_need_no_file(setting):
+    """They have what was in them from who read the configuration."""
+    origin = setting.origin(asks=setting.ca.cert)
+    own = setting.ca.issue("gateway.internal")
+    files = (setting.ca.cert, own.cert, own.key)
+    tls = "{{ca: {}, cert: {}, key: {}}}".format(*files)
+    gateway = setting.gateway(origin, tls, workers="2")
+    assert asked(gateway, origin)[1].body == b"hello"
+    for file in files:
+        file.unlink()
+    for gone in gateway.pids:
+        kill(gone)
+        until(lambda gone=gone: gateway.is_whole_again(without=gone), what="another worker")
     assert asked(gateway, origin)[1].body == b"hello"
 
 

@@ -5,10 +5,12 @@ import subprocess
 from types import SimpleNamespace
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from OpenSSL.SSL import Error, SysCallError, WantReadError
 from twisted.internet.error import ConnectionDone, ConnectionLost
 
 from daarion_gw import pem
+from daarion_gw.config.problems import ConfigurationError
 from daarion_gw.config.server_tls import PEMFile, ServerTLS
 from daarion_gw.config.settings import Server
 from daarion_gw.upstream.security import MistrustError, Secured, tls_failure
@@ -245,6 +247,13 @@ def test_its_chain_is_shown_with_it(ca, tmp_path):
     context = ca.issue("app.example").server_context(asks=ca.cert)
     told = server(ca=file(ca.cert), cert=file(own.cert), key=file(own.key))
     assert shake(Secured(told), context)[:2] == ("", "")
+
+
+def test_a_key_that_is_too_small_for_openssl(ca):
+    own = ca.issue("gateway.example", key=rsa.generate_private_key(65537, 1024))
+    with pytest.raises(ConfigurationError) as found:
+        Secured(server(cert=file(own.cert), key=file(own.key)))
+    assert str(found.value) == f"{own.cert}: OpenSSL does not take it: ee key too small"
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
