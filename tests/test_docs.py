@@ -110,6 +110,7 @@ SECTIONS: dict[str, tuple[tuple[str | int, ...], type[BaseModel]]] = {
     "websocket": (("routes", "/x/", "websocket"), shape.WrittenWebSocket),
     "upstreams": (("upstreams", "u"), shape.WrittenUpstream),
     "servers": (("upstreams", "u", "servers", 0), shape.WrittenServer),
+    "tls of servers": (("upstreams", "u", "tls"), shape.WrittenServerTLS),
     "health_check": (("upstreams", "u", "health_check"), shape.WrittenHealthCheck),
     "sticky": (("upstreams", "u", "sticky"), shape.WrittenSticky),
     "eject": (("upstreams", "u", "eject"), shape.WrittenEject),

@@ -20,6 +20,7 @@ from daarion_gw.config.reading import Reading
 from daarion_gw.config.references import check_references
 from daarion_gw.config.route_keys import parse_key
 from daarion_gw.config.route_tests import RouteTest
+from daarion_gw.config.server_tls_shape import FileReader
 from daarion_gw.config.settings import Route, RouteOptions, Server, Settings, Upstream
 from daarion_gw.config.shape import WrittenFile, WrittenRoute, is_section
 from daarion_gw.config.verdict import add_verdict
@@ -54,7 +55,7 @@ def load(
     else:
         reading.note(cwd / path)
         document = _read(path, cwd, environment)
-        written = _judge(document)
+        written = _judge(document, lambda name: reading.read(cwd / name))
         problems += sorted(
             document.problems, key=lambda found: (found.line or 0, found.column or 0)
         )
@@ -92,11 +93,14 @@ def _read(path: str, cwd: Path, environment: Environment) -> Document:
     return Document(path, broken={()}, problems=[problem])
 
 
-def _judge(document: Document) -> WrittenFile:
-    """What the file says; where it has mistakes they are noted, and an empty one is returned."""
+def _judge(document: Document, read: FileReader) -> WrittenFile:
+    """What the file says; where it has mistakes they are noted, and an empty one is returned.
+
+    read: gives what is in the files that are named there.
+    """
     check_references(document)
     try:
-        return WrittenFile.model_validate(_without_empty_sections(document.tree))
+        return WrittenFile.model_validate(_without_empty_sections(document.tree), context=read)
     except ValidationError as error:
         add_verdict(document, error)
         # Whether there is a routing table decides which variables are looked at.

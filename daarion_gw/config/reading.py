@@ -22,6 +22,11 @@ class Reading:
         """Called before ``path`` is read, so that a change from then on is one."""
         self.stamps.setdefault(path, stamp(path))
 
+    def read(self, path: Path) -> bytes:
+        """What is in ``path``, which is noted. Raises OSError."""
+        self.note(path)
+        return path.read_bytes()
+
     def now(self) -> dict[Path, Stamp]:
         """The stamps that the same files have by now."""
         return {path: stamp(path) for path in self.stamps}

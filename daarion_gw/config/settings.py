@@ -33,6 +33,7 @@ from daarion_gw.config.resilience import (
     UpstreamLimits,
 )
 from daarion_gw.config.route_tests import RouteTest
+from daarion_gw.config.server_tls import ServerTLS
 from daarion_gw.config.tls import TLS
 
 
@@ -41,7 +42,8 @@ class Server(Model):
 
     ``unix`` is the path of a socket, or None; with it ``host`` is ``localhost`` and ``port`` 0.
     ``path`` is ``""`` or ``"/base"``, without a slash at its end: it goes before the rest of the
-    request's path. ``verify`` tells whether the certificate of an ``https`` server is verified.
+    request's path. ``verify`` tells whether the certificate of an ``https`` server is verified, and
+    ``tls`` what besides is agreed with it (None: nothing).
     ``weight``: its share of the exchanges, beside those of the others. ``drain``: it gets no new
     exchanges but those of clients that are bound to it (`Sticky`). ``send_proxy``: in which version
     of the PROXY protocol each connection says for whom it is made, None = not at all.
@@ -53,6 +55,7 @@ class Server(Model):
     unix: str | None = None
     path: str = ""
     verify: bool = True
+    tls: ServerTLS | None = None
     weight: Count = 1
     drain: bool = False
     send_proxy: Literal["v1", "v2"] | None = None

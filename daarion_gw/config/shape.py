@@ -25,6 +25,7 @@ from daarion_gw.config.protection import ClientLimits, Signals
 from daarion_gw.config.resilience import UpstreamLimits
 from daarion_gw.config.route_keys import check_path
 from daarion_gw.config.route_tests import A_TEST, WrittenTest
+from daarion_gw.config.server_tls_shape import WrittenServerTLS
 from daarion_gw.config.settings import (
     AccessLog,
     Gateway,
@@ -261,6 +262,7 @@ def model_at(path: tuple[str | int, ...]) -> type[Model] | None:
         "eject": WrittenEject,
         "breaker": WrittenBreaker,
         "retry": WrittenRetry,
+        "tls": WrittenServerTLS,
         "overload": Signals,
         "limits": ClientLimits if path[0] == "gateway" else UpstreamLimits,
     }

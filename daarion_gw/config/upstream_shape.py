@@ -23,6 +23,7 @@ from daarion_gw.config.resilience import (
     Sticky,
     UpstreamLimits,
 )
+from daarion_gw.config.server_tls_shape import OfServer, OfUpstream, overlaid
 from daarion_gw.config.settings import Server, Upstream
 
 INTERVAL = "an interval such as 10s"
@@ -64,7 +65,7 @@ def some(expected: str) -> AfterValidator:
 
 
 def _one_kind(servers: tuple[WrittenServer, ...]) -> tuple[WrittenServer, ...]:
-    if len({item.server.scheme for item in servers}) > 1:
+    if len({item.url.scheme for item in servers}) > 1:
         raise UnfitError(
             "servers that all speak TLS (https, wss) or all do not",
             reason="the schemes are mixed",
@@ -194,6 +195,7 @@ class WrittenServer(Model):
 
     url: Annotated[Server, BeforeValidator(addresses.server)]
     verify: Switch = True
+    tls: OfServer = None
     weight: Annotated[Count, AfterValidator(_at_least_one)] = 1
     drain: Switch = False
     send_proxy: Annotated[Literal["v1", "v2"] | None, BeforeValidator(_send_proxy)] = None
@@ -207,7 +209,7 @@ class WrittenServer(Model):
     def server(self) -> Server:
         """The server with everything that is said about it."""
         said = {"verify": self.verify, "weight": self.weight, "drain": self.drain,
-                "send_proxy": self.send_proxy}  # fmt: skip
+                "send_proxy": self.send_proxy, "tls": overlaid(None, self.tls)}  # fmt: skip
         return self.url.model_copy(update=said)
 
 
@@ -266,6 +268,7 @@ class WrittenUpstream(Model):
     """An entry of ``upstreams:``; a URL or a list of URLs stands for its servers."""
 
     servers: WrittenServers
+    tls: OfUpstream = None
     balance: Annotated[Balance, BeforeValidator(_balance)] = Balance()
     sticky: Annotated[WrittenSticky | None, BeforeValidator(_switched)] = None
     health_check: WrittenHealthCheck | None = None
@@ -282,5 +285,9 @@ class WrittenUpstream(Model):
 
     def settings(self, name: str) -> Upstream:
         """The same, as settings."""
-        said = self.model_dump(exclude={"servers"})
-        return Upstream(name=name, servers=tuple(item.server for item in self.servers), **said)
+        said = self.model_dump(exclude={"servers", "tls"})
+        servers = tuple(
+            item.server.model_copy(update={"tls": overlaid(self.tls, item.tls)})
+            for item in self.servers
+        )
+        return Upstream(name=name, servers=servers, **said)

@@ -1,6 +1,7 @@
 """The configuration as a gateway takes it: read, tried by its own tests, and watched.
 
-Above `config`, because its tests are tried by the code that routes traffic. Needs no Twisted.
+Above `config`, because its tests are tried by the code that routes traffic, and certificates for
+servers by the code that shows them. Needs Twisted only for the latter.
 """
 
 from collections.abc import Iterable, Mapping
@@ -50,6 +51,7 @@ class Loading:
         failed = failures(settings, self._mounted)
         if failed:
             raise ConfigurationError(failed)
+        _try_certificates(settings)
         return settings
 
     def has_changed(self) -> bool:
@@ -64,3 +66,14 @@ class Loading:
         if not rests or now == self._reading.stamps:
             return False
         return self._file is None or now[self._file] is not None
+
+
+def _try_certificates(settings: Settings) -> None:
+    """See that OpenSSL takes what servers are to be shown. Raises `ConfigurationError`."""
+    for upstream in settings.upstreams.values():
+        for server in upstream.servers:
+            if server.tls is not None and server.tls.cert is not None:
+                # Not above: it brings Twisted, which most configurations do without.
+                from daarion_gw.upstream.security import Secured
+
+                Secured(server)

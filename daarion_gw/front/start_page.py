@@ -154,7 +154,7 @@ def _json(checked: Checked, texts: Texts, trusted: bool, now: datetime) -> bytes
             "detail": texts.detail(answer.detail),
         }
         if trusted:
-            service["servers"] = list(row.servers)
+            service["servers"] = [server.url for server in row.servers]
         services.append(service)
     status = {
         "answering": sum(answer.answers for _row, answer in checked),
@@ -191,7 +191,7 @@ def _row(row: ServiceRow, answer: Answer, texts: Texts, trusted: bool) -> str:
         title=path if row.link is None else f'<a href="{escape(row.link)}">{path}</a>',
         name=escape(row.name),
         protocol=escape(row.protocol),
-        servers="".join(f'<span class="server">{escape(server)}</span>' for server in servers),
+        servers="".join(f'<span class="server">{escape(server.url)}</span>' for server in servers),
         word=escape(texts.up if answer.answers else texts.down),
         detail=escape(texts.detail(answer.detail)),
     ).strip()

@@ -12,11 +12,10 @@ from typing import Any
 from treq.client import HTTPClient
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
-from twisted.web.client import Agent
 
 from daarion_gw.config.defaults import protocol_for
 from daarion_gw.config.settings import Route, Server, Settings
-from daarion_gw.upstream.agent import TLS_FAILED, HangUp, agent_of, quiet_pool, reasons, why
+from daarion_gw.upstream.agent import HangUp, agent_of, reasons, why
 
 LIMIT = 1.5  # seconds for one server, from the first packet to the status line
 FRESH = 2.0  # seconds for which an answer is kept, so that a busy page costs nothing
@@ -29,19 +28,14 @@ log = Logger()
 class ServiceRow:
     """One route as the start page shows it.
 
-    `servers` are URLs such as "http://127.0.0.1:8000/base", ws and wss included, or
-    "unix:/run/x.sock". `link` is where a person can look at it, None if nowhere.
-    `verify` False: the gateway takes its certificate as it is, so the page does too.
-    `introduced`: those servers that want to know for whom a connection is made (`send_proxy`).
+    `link` is where a person can look at it, None if nowhere.
     """
 
     path: str
     name: str
-    servers: tuple[str, ...]
+    servers: tuple[Server, ...]
     protocol: str
     link: str | None
-    verify: bool = True
-    introduced: tuple[Server, ...] = ()
 
 
 def rows_of(settings: Settings) -> tuple[ServiceRow, ...]:
@@ -50,13 +44,9 @@ def rows_of(settings: Settings) -> tuple[ServiceRow, ...]:
         ServiceRow(
             path=route.key,
             name=route.upstream,
-            servers=tuple(server.url for server in settings.upstream_of(route).servers),
+            servers=settings.upstream_of(route).servers,
             protocol=protocol_for(route.key),
             link=_link(route),
-            verify=all(server.verify for server in settings.upstream_of(route).servers),
-            introduced=tuple(
-                server for server in settings.upstream_of(route).servers if server.send_proxy
-            ),
         )
         for route in settings.routes
     )
@@ -84,7 +74,7 @@ def treq_probe(reactor: Any) -> Probe:
     servers = _ServerProbe(reactor)
 
     async def ask(row: ServiceRow) -> Answer:
-        asked = [Deferred.fromCoroutine(servers.ask(url, row)) for url in row.servers]
+        asked = [Deferred.fromCoroutine(servers.ask(server)) for server in row.servers]
         return _together(await gatherResults(asked))
 
     return CachedProbe(ask, reactor.seconds)
@@ -145,34 +135,22 @@ class CachedProbe:
 
 
 class _ServerProbe:
-    """Asks one server, by URL."""
+    """Asks one server, as exchanges reach it."""
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
-        self._pool = quiet_pool(reactor)
 
-    async def ask(self, url: str, row: ServiceRow) -> Answer:
-        agent, target = self._reach(url, row)
+    async def ask(self, server: Server) -> Answer:
+        own = server.host if server.unix is not None else server.label
+        # Over TLS it is the endpoint that speaks it, whatever the URL says.
+        target = f"http://{own}{server.path}/"
         begun = self._reactor.seconds()
-        asked = HTTPClient(agent).get(target, allow_redirects=False, unbuffered=True)
+        client = HTTPClient(agent_of(self._reactor, server))
+        asked = client.get(target, allow_redirects=False, unbuffered=True)
         try:
             response = await asked.addTimeout(LIMIT, self._reactor)
         except Exception as fault:
-            reason = why(fault, _REASONS)
-            return Answer(reason == TLS_FAILED and not row.verify, reason)
+            return Answer(False, why(fault, _REASONS))
         milliseconds = max(1, round((self._reactor.seconds() - begun) * 1000))
         response.deliverBody(HangUp())
         return Answer(True, f"{response.code} in {milliseconds} ms")
-
-    def _reach(self, url: str, row: ServiceRow) -> tuple[Any, str]:
-        for server in row.introduced:
-            if server.url == url:
-                own = server.host if server.unix is not None else server.label
-                # Over TLS it is the endpoint that speaks it, whatever the URL says.
-                return agent_of(self._reactor, server), f"http://{own}{server.path}/"
-        scheme, _, rest = url.partition(":")
-        if scheme == "unix":
-            server = Server(host="localhost", port=0, unix=rest)
-            return agent_of(self._reactor, server), "http://localhost/"
-        scheme = {"ws": "http", "wss": "https"}.get(scheme, scheme)
-        return Agent(self._reactor, pool=self._pool), f"{scheme}:{rest.rstrip('/')}/"

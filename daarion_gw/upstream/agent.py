@@ -27,7 +27,7 @@ from daarion_gw.config.settings import Server
 from daarion_gw.wire.proxy_header import own_header
 
 from .beginning import BeginningEndpoint
-from .security import tls_options
+from .security import MistrustError, Secured, tls_failure
 
 TLS_FAILED = "TLS failed"
 
@@ -62,7 +62,8 @@ class _Place:
         if server.send_proxy is not None:
             endpoint = BeginningEndpoint(own_header(server.send_proxy), endpoint)
         if server.scheme == "https":
-            endpoint = wrapClientTLS(tls_options(server), endpoint)
+            secured: Any = Secured(server)
+            endpoint = wrapClientTLS(secured, endpoint)
         self._endpoint = endpoint
 
     def endpointForURI(self, _uri: Any) -> Any:
@@ -92,11 +93,15 @@ def reasons(limit: float) -> Reasons:
     )
 
 
-def why(fault: Exception, known: Reasons) -> str:
-    """In a few words, without an address, why there was no answer."""
+def why(fault: Exception, known: Reasons, in_full: bool = False) -> str:
+    """In a few words, without an address, why there was no answer.
+
+    in_full: for the operator, who may read what a certificate says.
+    """
     for cause in (fault, *_causes(fault)):
         if _is_about_tls(cause):
-            return TLS_FAILED
+            found = tls_failure(cause) if in_full else ""
+            return f"{TLS_FAILED}: {found}" if found else TLS_FAILED
         for kind, words in known:
             if isinstance(cause, kind):
                 return words
@@ -117,4 +122,4 @@ def _causes(fault: Exception) -> list[Exception]:
 
 
 def _is_about_tls(cause: Exception) -> bool:
-    return type(cause).__module__.partition(".")[0] in ("OpenSSL", "service_identity")
+    return isinstance(cause, MistrustError) or type(cause).__module__.startswith("OpenSSL.")

@@ -17,7 +17,6 @@ from daarion_gw.net.transport import connect_tcp, connect_unix
 
 from .beginning import Beginning
 from .connection import UpstreamConnection
-from .security import tls_factory
 
 if TYPE_CHECKING:
     from .pool import Pool
@@ -160,9 +159,8 @@ class Attempt:
 
     def _factory(self, address: str) -> Any:
         factory: Any = _Factory(self, address)
-        server = self.pool.server
-        if server.scheme == "https":
-            factory = tls_factory(server, factory)
+        if self.pool.secured is not None:
+            factory = self.pool.secured.around(factory)
         return Beginning(self._header, factory) if self._header else factory
 
     def _stop_waiting(self) -> None:

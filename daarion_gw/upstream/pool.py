@@ -15,6 +15,7 @@ from daarion_gw.observe.counters import ServerCounters
 from .attempt import Asker, Attempt
 from .connection import UpstreamConnection
 from .names import Names
+from .security import Secured
 
 IDLE_AT_MOST = 128
 IDLE_SECONDS = 60.0
@@ -27,7 +28,7 @@ class _NoTurns:
 
 
 class Pool:
-    """All connections to ``server``."""
+    """All connections to ``server``. secured: their TLS, or None."""
 
     def __init__(
         self, reactor: Any, names: Names, sweep: Sweep, server: Server, counters: ServerCounters
@@ -36,6 +37,7 @@ class Pool:
         self.names = names
         self.server = server
         self.counters = counters
+        self.secured = Secured(server) if server.scheme == "https" else None
         # What a connection reads in the very turn of the loop in which a request was sent on it
         # had come before: it is told by that. Other reactors than ours need to be asked.
         self._asks_always = not hasattr(reactor, "turn")

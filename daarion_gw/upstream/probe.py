@@ -83,7 +83,7 @@ class Probing:
         try:
             wrong = await Deferred.fromCoroutine(self._ask()).addTimeout(limit, self._reactor)
         except Exception as fault:
-            wrong = why(fault, self._reasons)
+            wrong = why(fault, self._reasons, in_full=True)
         if self._tell is _to_nobody:
             return
         self._asked = None

@@ -7,6 +7,9 @@ from tests.wire.mutants import Mutant
 CONNECTION: Final = "daarion_gw/front/http2.py"
 STREAM: Final = "daarion_gw/front/http2_stream.py"
 HTTP1: Final = "daarion_gw/front/http1.py"
+PATIENCE: Final = "daarion_gw/wire/http2_patience.py"
+RECEIVER: Final = "daarion_gw/wire/http2_receiver.py"
+HPACK: Final = "daarion_gw/wire/hpack.py"
 
 
 def _plain(name: str) -> str:
@@ -15,6 +18,10 @@ def _plain(name: str) -> str:
 
 def _limits(name: str) -> str:
     return f"tests/front/test_http2_limits.py::test_{name}"
+
+
+def _floods(name: str) -> str:
+    return f"tests/front/test_http2_floods.py::test_{name}"
 
 
 def _of(rule: str, *mutants: tuple[str, str, str, str]) -> tuple[Mutant, ...]:
@@ -63,5 +70,21 @@ MUTANTS: Final = (
          _limits("a_gateway_that_stops_lets_streams_finish")),
         (CONNECTION, "        elif not self.streams.takes_new:\n            self.close()\n"
          "            return\n", "", _limits("a_client_that_says_goodbye_gets_what_is_under_way")),
+    ),
+    *_of(
+        "h2-floods",
+        (PATIENCE, "if not self._trifles.pay(price, self.now):", "if False:",
+         _floods("a_flood_is_cut_off_and_costs_nothing[PING]")),
+        (PATIENCE, "if not self._resets.pay(1, self.now):", "if False:",
+         _floods("a_flood_is_cut_off_and_costs_nothing[rapid reset]")),
+        (RECEIVER, "        self.patience.trifle()\n        _, ends, pieces",
+         "        _, ends, pieces",
+         _floods("a_flood_is_cut_off_and_costs_nothing[continuations of nothing]")),
+        (HPACK, "        if limit > TABLE_SIZE:", "        if False:",
+         _floods("a_table_larger_than_agreed")),
+        (HPACK, "return fields if size <= self._list_limit else None", "return fields",
+         _floods("a_small_block_that_means_a_large_list")),
+        (STREAM, "                self.conversation.near_blocked()", "                pass",
+         _floods("clients_that_open_streams_and_no_window")),
     ),
 )  # fmt: skip

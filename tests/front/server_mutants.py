@@ -168,8 +168,8 @@ MUTANTS: Final = (
            _PROBE + "stopped_between_two_it_leaves_no_timer"),
     Mutant("probe", PROBE, "self._wait(self._chance() * min(_SOON, self.check.interval))",
            "self._wait(0.0)", _PROBE + "several_do_not_begin_at_the_same_moment"),
-    Mutant("probe", AGENT, "wrapClientTLS(tls_options(server), endpoint)",
-           "wrapClientTLS(tls_options(server.model_copy(update={'verify': False})), endpoint)",
+    Mutant("probe", AGENT, "secured: Any = Secured(server)",
+           "secured: Any = Secured(server.model_copy(update={'verify': False}))",
            _FAILING + "tls_is_verified_as_for_traffic[true]"),
     # the breaker
     Mutant("breaker", BREAKER, "window.seen < max(1, settings.requests)", "False",

@@ -8,11 +8,13 @@ Prints one line of JSON: the page's port and the stand-ins' addresses. The line
 
 import json
 import sys
+from urllib.parse import urlsplit
 
 from twisted.internet import protocol, reactor, stdio
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
+from daarion_gw.config.settings import Server
 from daarion_gw.demo.service import DemoService
 from daarion_gw.front.start_page import ServiceRow, StartPage, treq_probe
 
@@ -34,9 +36,18 @@ TABLE = [
 ]
 
 
+def server(url):
+    """The server of a URL, whatever its path is."""
+    parts = urlsplit(url)
+    if parts.scheme == "unix":
+        return Server(host="localhost", port=0, unix=parts.path)
+    scheme = {"ws": "http", "wss": "https"}.get(parts.scheme, parts.scheme)
+    return Server(scheme=scheme, host=parts.hostname, port=parts.port, path=parts.path.rstrip("/"))
+
+
 def services():
     return [
-        ServiceRow(path, name, (urls[name],), kind, None if path == "/_matrix/" else path)
+        ServiceRow(path, name, (server(urls[name]),), kind, None if path == "/_matrix/" else path)
         for path, name, kind in ([] if options.get("empty") else TABLE)
     ]
 

@@ -16,7 +16,6 @@ from tests.wire.http2_played import block as block_of
 CONFIG = f"""
 gateway:
   {LOGGED}
-  head_timeout: 500ms
 routes:
   /api/: {{to: "${{ORIGIN}}"}}
   /small/: {{to: "${{ORIGIN}}", max_body: 1K}}
@@ -364,7 +363,7 @@ def test_a_stream_that_the_client_gives_up_takes_its_upstream_with_it(client, or
     client.give_up(number)
     with Stopwatch() as watch:
         assert far.rest() == b""
-    assert watch.seconds < 0.5
+    assert watch.seconds < 5, "no limit is waited for"
     far_of_other.request()
     far_of_other.send(answer(200, b"still here"))
     assert client.answer(other).body == b"still here"

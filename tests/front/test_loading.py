@@ -4,9 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from daarion_gw.config.problems import ConfigurationError
 from daarion_gw.front.loading import Loading
+from tests.support.authority import Authority
 
 FILE = "routes: {/api/: '${URL:-http://127.0.0.1:1}'}\n"
 
@@ -113,3 +115,14 @@ def test_a_file_in_a_place_that_comes_first_is_a_change(tmp_path: Path) -> None:
     loading()
     (tmp_path / "gateway.yaml").write_text(FILE)
     assert looks(loading, 2) == [False, True]
+
+
+def test_what_servers_are_to_be_shown_is_tried(tmp_path: Path) -> None:
+    """OpenSSL has demands of its own, on sizes."""
+    own = Authority(tmp_path).issue("gateway.example", key=rsa.generate_private_key(65537, 1024))
+    tls = f"{{cert: {own.cert}, key: {own.key}}}"
+    (tmp_path / "gateway.yaml").write_text(
+        f"routes: {{/api/: {{to: {{url: 'https://a:1', tls: {tls}}}}}}}\n"
+    )
+    with pytest.raises(ConfigurationError, match="OpenSSL does not take it: ee key too small"):
+        Loading("gateway.yaml", {}, tmp_path)()

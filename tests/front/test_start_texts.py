@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 
 from daarion_gw.front import start_probe
 from daarion_gw.front.start_texts import ENGLISH, UKRAINIAN, Texts, preferred_language
+from daarion_gw.upstream.agent import TLS_FAILED
 
 DETAILS = [
     "200 in 3 ms",
     "1 of 3 servers",
     "could not be asked",
     "does not speak HTTP",
-    start_probe.TLS_FAILED,
+    TLS_FAILED,
     *(words for _kinds, words in start_probe._REASONS),
 ]
 

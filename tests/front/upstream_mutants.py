@@ -9,7 +9,6 @@ CONNECTION: Final = "daarion_gw/upstream/connection.py"
 POOL: Final = "daarion_gw/upstream/pool.py"
 ATTEMPT: Final = "daarion_gw/upstream/attempt.py"
 NAMES: Final = "daarion_gw/upstream/names.py"
-SECURITY: Final = "daarion_gw/upstream/security.py"
 TRANSPORT: Final = "daarion_gw/net/transport.py"
 SPLICE: Final = "daarion_gw/net/splice.py"
 SHORTCUT: Final = "daarion_gw/front/shortcut.py"
@@ -76,9 +75,6 @@ MUTANTS: Final = (
            "return True", "tests/front/test_patience.py::"
            "test_a_body_is_sent_when_nothing_of_it_waits"),
     Mutant("tls", CONNECTION, "self.trouble = tls_failure(reason.value)", "pass",
-           _CONNECTIONS
-           + "an_https_server_whose_certificate_is_not_believed_is_a_502_with_the_reason"),
-    Mutant("tls", SECURITY, "if server.verify:", "if False:",
            _CONNECTIONS
            + "an_https_server_whose_certificate_is_not_believed_is_a_502_with_the_reason"),
     Mutant("pool", CONNECTION, "            if self._is_paused:\n", "            if False:\n",

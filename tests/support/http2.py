@@ -36,7 +36,8 @@ class Answer:
 
     informational: list[Fields] = field(default_factory=list)
     fields: Fields = field(default_factory=list)
-    body: bytes = b""
+    # Grown in place: a large one would be copied for each frame otherwise.
+    body: bytearray = field(default_factory=bytearray)
     trailers: Fields = field(default_factory=list)
     ended: bool = False
     reset: int | None = None
