@@ -223,6 +223,8 @@ class _Told(Service):
             self._gateway.privilegedStartService()
         except ListenError as error:
             _give_up(str(error), error.status)
+        if self._heir is not None:
+            self._heir.hold_back(self._gateway.ports)
 
     def startService(self) -> None:
         super().startService()

@@ -24,7 +24,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from daarion_gw.admin.described import Upgrades
-from daarion_gw.front.listeners import ListenError
+from daarion_gw.front.listeners import ListenError, open_again, shut
 from daarion_gw.front.sockets import Heritage, Inherited, Ports
 from daarion_gw.net.notify import READY, main_pid, notify
 from daarion_gw.tls.tickets import TICKET_KEYS
@@ -339,6 +339,11 @@ class Heir:
                 f"({error}): remove it from the environment"
             ) from error
 
+    def hold_back(self, ports: Ports) -> None:
+        """Let the predecessor alone answer the operator as long as it may yet go on."""
+        for _, port in ports.admin:
+            shut(port)
+
     def serve(self, reactor: Any, gateway: Upgradable, started: Started) -> None:
         """All listeners are open: ask for what else there is."""
         self._gateway = gateway
@@ -359,6 +364,8 @@ class Heir:
         os.dup2(self._errors, 2)
         os.close(self._errors)
         self._gateway.ports.own()
+        for _, port in self._gateway.ports.admin:
+            open_again(port)
         self._started.own_pid_file(self._begin["pid_file"])
         pids = {"pid": os.getpid(), "old": self._begin["pid"]}
         self._log.info("upgrade: process {pid} took over from process {old}", **pids)

@@ -100,6 +100,7 @@ def test_where_no_gateway_is_it_says_so(tmp_path):
     code, said, complaint = reload(tmp_path, "--admin", f"http://127.0.0.1:{free_port()}")
     assert (code, said) == (1, "")
     assert complaint.startswith("not reloaded: no gateway answers at http://127.0.0.1:")
+    assert complaint.endswith("Where its admin listener is elsewhere, say so by --admin\n")
     code, said, complaint = reload(tmp_path, "--admin", "unix:nowhere.sock")
     assert (code, said) == (1, "")
     assert "at unix:nowhere.sock (No such file or directory)" in complaint

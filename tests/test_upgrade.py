@@ -380,12 +380,13 @@ def ask(line: Line) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def test_the_command_waits_for_the_new_process(alone):
-    done = ask(alone)
+def test_the_command_waits_for_the_new_process(line):
+    done = ask(line)
     assert (done.returncode, done.stderr) == (0, "")
-    (new,) = alone.successors
-    assert done.stdout == f"process {new} has taken over from process {alone.process.pid}\n"
-    alone.end()
+    (new,) = line.successors
+    assert done.stdout == f"process {new} has taken over from process {line.process.pid}\n"
+    assert f"process {new} took over from process {line.process.pid}" in line.output
+    line.end()
 
 
 def test_the_command_says_why_not(alone):

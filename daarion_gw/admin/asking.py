@@ -52,7 +52,10 @@ class Admin:
             body = asked.getresponse().read()
         except (OSError, http.client.HTTPException) as error:
             why = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            raise AskingError(f"no gateway answers at {self} ({why}): does it run here?") from None
+            raise AskingError(
+                f"no gateway answers at {self} ({why}): does it run here? Where its admin listener "
+                "is elsewhere, say so by --admin"
+            ) from None
         finally:
             asked.close()
         try:

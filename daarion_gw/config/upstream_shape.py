@@ -36,6 +36,7 @@ SEND_PROXY = "v1, v2 or off"
 STATUSES = "a status such as 200, a range such as 200-299, or a list of them"
 STATUS = "a status from 400 to 599 such as 503, or a list of them"
 PATTERN = "a regular expression"
+SOME_SHARE = "a share above 0% such as 50%"
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _RANGE = re.compile(r"([1-5][0-9]{2})(?:-([1-5][0-9]{2}))?", re.ASCII)
 
@@ -83,6 +84,12 @@ def _interval(value: object) -> float:
 def _at_least_one(value: int) -> int:
     if not value:
         raise UnfitError("a whole number from 1 on")
+    return value
+
+
+def _some_share(value: float) -> float:
+    if not value:
+        raise UnfitError(SOME_SHARE)
     return value
 
 
@@ -249,10 +256,22 @@ class WrittenEject(Eject):
     window: Annotated[float, BeforeValidator(_interval)] = 10.0
     time: Annotated[float, BeforeValidator(_interval)] = 10.0
 
+    @model_validator(mode="after")
+    def _has_room_to_grow(self) -> WrittenEject:
+        if self.time <= self.longest:
+            return self
+        if "longest" in self.model_fields_set:
+            time, longest = map(units.duration_text, (self.time, self.longest))
+            reason = f"its time {time} is longer than its longest {longest}"
+            raise UnfitError(f"longest: {time} or more", reason=reason)
+        # Who says for how long has said it, whatever is usual.
+        return self.model_copy(update={"longest": self.time})
+
 
 class WrittenBreaker(Breaker):
     """``breaker:`` of an upstream."""
 
+    ratio: Annotated[Share, AfterValidator(_some_share)] = 0.5
     window: Annotated[float, BeforeValidator(_interval)] = 10.0
     open_for: Annotated[float, BeforeValidator(_interval)] = 5.0
 

@@ -124,8 +124,6 @@ class Exchange:
             self.seeking.reached()
         self._send_on(connection)
         self.request_paused()
-        if self.proxy.group.held:
-            wake(self.proxy.group.held)
 
     def far_failed(self, fault: Fault, detail: str) -> None:
         self.attempt = None
@@ -211,6 +209,9 @@ class Exchange:
         group, status = self.proxy.group, head.status
         if group.watches:
             group.answered(self.member, status)
+        if group.held:
+            # Not as soon as it accepts: what stands before a server that is gone accepts, too.
+            wake(group.held)
         if status >= 400 and status in group.passed_over and seek(self).passes_over(head):
             return
         self.phase = _ANSWERING

@@ -29,6 +29,7 @@ from daarion_gw.wire.upgrade import origin_allowed, wants_websocket
 
 from .admission import Admission
 from .conversation import Connected, Near
+from .crowds import Crowds
 from .exchange import Exchange
 from .leaving import FAREWELL, Later, Spread, time_for
 from .records import entry_of, entry_of_own
@@ -74,6 +75,8 @@ class Reception:
         self.keeps_alive = True
         self.refuses = False
         self.admission = Admission(counters.front, share)
+        self._crowds = Crowds()
+        sweep.every_second(lambda: self._crowds.report(sweep.now))
         # How many clients that were turned away are still there.
         self.lingering = 0
         self.send_timeout = 60.0
@@ -304,12 +307,18 @@ class Reception:
         exchange: Exchange,
     ) -> int:  # fmt: skip
         """Send an exchange's refusal; give the size of its body in bytes."""
-        if fault.blame != "client" and (exchange.server or fault not in _TOLD_ONCE):
+        if fault.blame != "client" and self._is_news(fault, exchange):
             self._log.warn(
                 "{request_id}: {detail}", request_id=request_id.decode(), detail=exchange.detail
             )
         detail = f"route {exchange.proxy.route.key}: {exchange.detail}"
         return self.send_refusal(near, head, request_id, fault, detail)
+
+    def _is_news(self, fault: Fault, exchange: Exchange) -> bool:
+        """Whether the log has to tell of this one refusal; the access log does in any case."""
+        if fault is Fault.UPSTREAM_BUSY:
+            return self._crowds.is_first(exchange.proxy.route.upstream, self.sweep.now)
+        return bool(exchange.server) or fault not in _TOLD_ONCE
 
     def send_refusal(
         self, near: Near, head: RequestHead, request_id: bytes, fault: Fault, detail: str

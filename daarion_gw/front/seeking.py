@@ -157,7 +157,7 @@ class Seeking:
         self._in(uniform(pause / 2, pause), self._look_again)
 
     def look_soon(self) -> None:
-        """Somebody else has reached a server: it need not wait for its next look."""
+        """A server has answered somebody else: it need not wait for its next look."""
         self._stop_timer()
         self._pause = FIRST_PAUSE
         self._in(uniform(0.0, FIRST_PAUSE), self._look_again)
@@ -201,7 +201,7 @@ class Seeking:
     def passes_over(self, head: AnswerHead) -> bool:
         """Whether another server is asked instead of taking this answer."""
         exchange = self._exchange
-        member = self._another() if can_repeat(exchange) else None
+        member = self._another(has_answer=True) if can_repeat(exchange) else None
         if member is None:
             return False
         self._may_hold = False
@@ -223,15 +223,19 @@ class Seeking:
         self._was_sent = True
         return far
 
-    def _another(self) -> Member | None:
-        """The server that gets it next, if another may get it at all."""
+    def _another(self, has_answer: bool = False) -> Member | None:
+        """The server that gets it next, if another may get it at all.
+
+        has_answer: there is one already, which is worth more than a server that was left out.
+        """
         group = self._exchange.proxy.group
         if not self.has_tries_left or not group.budget.has_left(group.requests):
             return None
         member = self._next()
-        if member is not None:
-            self._again += 1
-            group.budget.spend()
+        if member is None or (has_answer and not member.condition.is_ready):
+            return None
+        self._again += 1
+        group.budget.spend()
         return member
 
     @property
@@ -315,7 +319,7 @@ class Seeking:
 
 
 def wake(held: set[Any]) -> None:
-    """A server was reached: all who wait for one look again."""
+    """A server has answered: all who wait for one look again."""
     while held:
         held.pop().look_soon()
 

@@ -73,7 +73,9 @@ class Sweep:
                 self._guarded(call)
         late = [watched for watched in self.watched if watched.deadline <= now]
         for watched in late:
-            self._guarded(watched.deadline_passed, now)
+            # What was done for another meanwhile may have ended this one, or given it more time.
+            if watched.deadline <= now and watched in self.watched:
+                self._guarded(watched.deadline_passed, now)
 
     def _measure(self, now: float) -> None:
         self._lateness_before, self._lateness = self._lateness, max(0.0, now - self._due)

@@ -20,7 +20,7 @@ _clock = time.perf_counter
 class Member:
     """A server, compared by identity: the hot path looks things up by it."""
 
-    __slots__ = ("_probing", "_upstream", "condition", "pool", "server")
+    __slots__ = ("_is_closed", "_probing", "_upstream", "condition", "pool", "server")
 
     _log = Logger()
 
@@ -31,6 +31,7 @@ class Member:
         self.condition = Condition(upstream.health_check, upstream.eject, _clock())
         self._upstream = upstream
         self._probing: Probing | None = None
+        self._is_closed = False
 
     def __repr__(self) -> str:
         return f"<Member {self.server.label}>"
@@ -55,7 +56,8 @@ class Member:
             self._probing.start()
 
     def close(self) -> None:
-        """Nobody asks it any more."""
+        """Nobody asks it any more, but for exchanges that began before."""
+        self._is_closed = True
         if self._probing is not None:
             self._probing.stop()
             self._probing = None
@@ -75,6 +77,9 @@ class Member:
 
     def eject(self, reason: str, now: float) -> None:
         """Leave it out for a while because of ``reason``."""
+        if self._is_closed:
+            # Nobody would let it back, and its counters may be another's by now.
+            return
         self.pool.counters.ejections += 1
         self.changed(self.condition.eject(reason, now))
 

@@ -420,6 +420,13 @@ def test_every_key_of_an_upstream(loaded) -> None:
     assert api.wait_for == 10
 
 
+def test_a_server_is_left_out_for_as_long_as_the_file_says(loaded) -> None:
+    text = "routes: {{/a/: a}}\nupstreams: {{a: {{servers: 'http://a:1', eject: {eject}}}}}"
+    for eject, longest in (("{time: 1h}", 3600), ("{time: 1m}", 300), ("{longest: 2h}", 7200)):
+        said = loaded(text.format(eject=eject)).upstreams["a"].eject
+        assert said is not None and said.longest == longest
+
+
 def test_what_an_upstream_is_without_a_word(loaded) -> None:
     text = """
         routes:

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import ignore_patterns
 
 from tests.front import (
     drain_mutants,
@@ -73,7 +74,8 @@ def survivors(mutants: list[Mutant]) -> Iterator[tuple[Mutant, str | None]]:
     with tempfile.TemporaryDirectory(prefix="mutants-") as name:
         folder = Path(name)
         copy_into(folder)
-        shutil.copytree(ROOT / "twisted", folder / "twisted")
+        for more in ("twisted", "bench", "tests/real"):
+            shutil.copytree(ROOT / more, folder / more, ignore=ignore_patterns("__pycache__"))
         for mutant in mutants:
             yield mutant, why_it_survives(mutant, folder)
 

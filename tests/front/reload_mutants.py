@@ -11,8 +11,10 @@ RECEPTION: Final = "daarion_gw/front/reception.py"
 RELAY: Final = "daarion_gw/front/relay.py"
 ROUTE_TESTS: Final = "daarion_gw/front/route_tests.py"
 SERVICE: Final = "daarion_gw/service.py"
+WORKER: Final = "daarion_gw/workers/worker.py"
 _COMMAND: Final = "tests/test_reload_command.py::test_"
 _CREW: Final = "tests/workers/test_reload.py::test_"
+_LOAD: Final = "tests/real/test_reload_under_load.py::test_reloads_are_not_noticed_by_anybody"
 _FILES: Final = "tests/front/test_loading.py::test_"
 _SERVICE: Final = "tests/test_reload.py::test_"
 _TESTS: Final = "tests/front/test_route_tests.py::test_"
@@ -59,4 +61,19 @@ MUTANTS: Final = (
            "\n    async def _hand_out(", _CREW + "the_status_tells_why_not"),
     Mutant("bystander", ASKING, "    _see_that_it_is_one(pid, admin)\n", "",
            _COMMAND + "a_pid_that_is_somebody_elses_here_is_left_alone"),
+    # Under load: WebSockets, exchanges, and both of them in workers.
+    Mutant("under load", RELAY, "if self.exchange.proxy.route.key in keys:",
+           "if self.exchange.proxy in self.reception.root.routes:", _LOAD + "[one process]"),
+    Mutant("under load", RECEPTION,
+           "        for relay in self.relays:\n            relay.look_for_route(root.keys)\n",
+           "        for relay in tuple(self.relays):\n            relay.close(1012, 'reload')\n",
+           _LOAD + "[one process]"),
+    Mutant("under load", SERVICE, "        self.reception.lead_by(root)\n",
+           "        self.reception.lead_by(root)\n        self.reception.cut_all()\n",
+           _LOAD + "[one process]"),
+    Mutant("under load", WORKER, "        is_done = self._gateway.reload()\n",
+           "        is_done = self._gateway.reload()\n        self._gateway.reception.cut_all()\n",
+           _LOAD + "[workers]"),
+    Mutant("under load", RELAY, "if self.exchange.proxy.route.key in keys:", "if False:",
+           _LOAD + "[workers]"),
 )  # fmt: skip

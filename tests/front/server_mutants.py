@@ -135,6 +135,8 @@ MUTANTS: Final = (
            "if reason is not None:", _CONDITION + "the_last_one_is_never_ejected"),
     Mutant("eject", GROUP, "each is not member and each not in self._draining",
            "each is not member", _CONDITION + "nor_where_the_others_are_down_or_drained"),
+    Mutant("eject", MEMBER, "        if self._is_closed:\n", "        if False:\n",
+           _FAILING + "one_that_a_reload_took_out_is_nobodys_when_it_fails_after_that"),
     Mutant("eject", SERVICE, "            member.tick()\n", "",
            _FAILING + "a_server_that_is_killed_is_left_out_after_some_failures"),
     Mutant("eject", EXCHANGE,
@@ -150,7 +152,7 @@ MUTANTS: Final = (
            "            pass\n        self._probing = None",
            _FAILING + "after_a_reload_that_says_so_nobody_is_probed"),
     Mutant("health", RECEPTION,
-           " and (exchange.server or fault not in _TOLD_ONCE):", ":",
+           "return bool(exchange.server) or fault not in _TOLD_ONCE", "return True",
            _FAILING + "when_all_are_down_it_is_a_503_with_retry_after"),
     # probes
     Mutant("probe", PROBE, "allow_redirects=False", "allow_redirects=True",

@@ -1,5 +1,6 @@
 """An upstream's limits: how many are asked at once, who waits for a place, and for how long."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -18,11 +19,15 @@ upstreams:
   narrow: {servers: ["${ORIGIN}"], limits: {in_flight: 1, waiting: 3, wait: 30s}}
   hasty: {servers: ["${ORIGIN}"], limits: {in_flight: 1, wait: 500ms}}
   shut: {servers: ["${ORIGIN}"], limits: {in_flight: 1, waiting: 0}}
+  closed: {servers: ["${ORIGIN}"], limits: {in_flight: 1, waiting: 0}}
+  even: {servers: ["${ORIGIN}"], limits: {in_flight: 4, wait: 1s}}
   patient: {servers: ["${SECOND}"], limits: {in_flight: 1}, wait_for: 30s}
 routes:
   /narrow/: {to: narrow}
   /hasty/: {to: hasty}
   /shut/: {to: shut}
+  /closed/: {to: closed}
+  /even/: {to: even, timeouts: {first_byte: 1s}}
   /patient/: {to: patient}
 """
 
@@ -100,6 +105,16 @@ def test_more_than_may_wait_are_a_503_at_once(gateway, taken):
     assert gateway.entry(target="/narrow/refused")["server"] == ""
 
 
+def test_a_crowd_that_is_refused_is_told_in_a_few_lines(gateway, origin):
+    ask(gateway, "/closed/x")
+    origin.accept().request()
+    crowd = [ask(gateway, f"/closed/{number}") for number in range(50)]
+    assert {client.answer().status for client in crowd} == {503}
+    assert gateway.output.count("upstream closed has no place for one more") == 1
+    followers = re.compile(r"upstream closed had no place for (\d+) more within")
+    until(lambda: sum(map(int, followers.findall(gateway.output))) == 49, 15, "the number")
+
+
 def test_but_not_for_a_client_that_has_fewer_waiting(gateway, taken):
     _, far = taken
     *_, newest = waiting(gateway, "/narrow/1", "/narrow/2", "/narrow/3")
@@ -130,6 +145,16 @@ def test_who_has_waited_in_vain_gets_a_503(gateway, origin):
     third = ask(gateway, "/hasty/third")
     serve(far, "/third")
     assert third.answer().status == 200
+
+
+def test_a_place_that_comes_free_as_the_wait_ends_is_one(gateway, origin):
+    # All of them are late in the same instant: those that are asked, and those that wait.
+    clients = [ask(gateway, f"/even/{number}") for number in range(8)]
+    for _ in range(4):
+        origin.accept().request()
+    assert {client.answer().status for client in clients} <= {503, 504}
+    faults = [gateway.entry(target=f"/even/{number}")["fault"] for number in range(8)]
+    assert set(faults) <= {"UPSTREAM_TIMEOUT", "UPSTREAM_BUSY"}
 
 
 # each place is given back once

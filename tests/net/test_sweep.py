@@ -91,6 +91,35 @@ def test_the_watched_may_change_while_they_are_told():
     assert [len(each.told) for each in leaving] == [1] * 10
 
 
+def test_one_that_another_gave_more_time_is_not_late():
+    clock, sweep = sweeping()
+
+    class Giving(Late):
+        def deadline_passed(self, now: float) -> None:
+            super().deadline_passed(now)
+            for each in pair:
+                each.deadline = sweep.now + 1
+
+    pair = [Giving(sweep.now) for _ in range(2)]
+    sweep.watched.update(pair)
+    advance(clock, 1)
+    assert sorted(len(each.told) for each in pair) == [0, 1]
+
+
+def test_nor_is_one_that_another_has_ended():
+    clock, sweep = sweeping()
+
+    class Ending(Late):
+        def deadline_passed(self, now: float) -> None:
+            super().deadline_passed(now)
+            sweep.watched.clear()
+
+    pair = [Ending(sweep.now) for _ in range(2)]
+    sweep.watched.update(pair)
+    advance(clock, 1)
+    assert sorted(len(each.told) for each in pair) == [0, 1]
+
+
 def test_every_second_is_once_per_second():
     clock, sweep = sweeping()
     calls: list[float] = []

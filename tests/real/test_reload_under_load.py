@@ -77,7 +77,9 @@ def reload(gateway: Crew, text: str, number: int) -> None:
     until(lambda: gateway.output.count("] reloaded: ") == number, 20, "the reload")
 
 
-@pytest.mark.parametrize(("workers", "reloads"), [("1", 100), ("2", 25)])
+@pytest.mark.parametrize(
+    ("workers", "reloads"), [("1", 100), ("2", 25)], ids=["one process", "workers"]
+)
 def test_reloads_are_not_noticed_by_anybody(
     far_side: tuple[int, int, int], tmp_path: Path, workers: str, reloads: int
 ) -> None:

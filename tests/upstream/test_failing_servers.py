@@ -170,7 +170,34 @@ def test_a_server_whose_answers_are_errors_is_left_out(start, one, two):
     one.status = 500
     statuses = [gateway.ask("/x/a").status for _ in range(30)]
     assert statuses.count(500) == 4 and statuses[8:] == [200] * 22
-    gateway.says(f"server {one.label} is left out for 300 s: 4 of 4 exchanges failed within 10 s")
+    gateway.says(f"server {one.label} is left out for 3600 s: 4 of 4 exchanges failed within 10 s")
+
+
+def test_an_answer_is_not_given_up_for_a_server_that_is_left_out(start, one, two):
+    gateway = start(one, two, said="eject: {failures: 1, ratio: off, time: 1h}\n")
+    two.stop()
+    until(lambda: gateway.ask("/x/a") and gateway.states == ["up", "ejected"], what="it is out")
+    one.status = 503
+    got = gateway.ask("/x/a")
+    assert (got.status, got.body) == (503, b"one")
+
+
+def test_one_that_a_reload_took_out_is_nobodys_when_it_fails_after_that(start, two):
+    origin = Origin()
+    both, said = (f'"{origin.url}"', two), "eject: {failures: 1, time: 1s}\n"
+    gateway = start(*both, said=said)
+    client = gateway.connect()
+    client.send(get("/x/a"))
+    far = origin.accept()
+    far.request()
+    gateway.rewrite(said, [two])
+    far.close()
+    assert client.answer().body == b"two"
+    assert gateway.number("daarion_upstream_up", f"127.0.0.1:{origin.port}") is None
+    gateway.rewrite(said, both)
+    assert gateway.number("daarion_upstream_up", f"127.0.0.1:{origin.port}") == 1
+    assert "is left out" not in gateway.output
+    origin.close()
 
 
 def test_the_last_one_is_asked_whatever_it_does(start, one, two):
