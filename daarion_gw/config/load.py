@@ -171,7 +171,14 @@ def _settings(
         builder = _Table(general, upstreams)
         routes = tuple(builder.route(key, route) for key, route in written.routes.items())
         upstreams = builder.upstreams
-    return Settings(gateway=gateway, routes=routes, upstreams=upstreams, tests=tests, source=path)
+    return Settings(
+        gateway=gateway,
+        tls=written.tls,
+        routes=routes,
+        upstreams=upstreams,
+        tests=tests,
+        source=path,
+    )
 
 
 @dataclass(slots=True)

@@ -33,6 +33,7 @@ from daarion_gw.config.resilience import (
     UpstreamLimits,
 )
 from daarion_gw.config.route_tests import RouteTest
+from daarion_gw.config.tls import TLS
 
 
 class Server(Model):
@@ -198,6 +199,7 @@ class Settings(Model):
     """
 
     gateway: Gateway = Gateway()
+    tls: TLS = TLS()
     routes: tuple[Route, ...] = ()
     upstreams: dict[str, Upstream] = Field(default_factory=dict)
     tests: tuple[RouteTest, ...] = ()

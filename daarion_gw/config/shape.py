@@ -33,6 +33,7 @@ from daarion_gw.config.settings import (
     Timeouts,
     WebSocketOptions,
 )
+from daarion_gw.config.tls import TLS, Certificate
 from daarion_gw.config.upstream_shape import (
     WrittenBreaker,
     WrittenEject,
@@ -175,6 +176,7 @@ class WrittenFile(Model):
     """The whole file. ``routes`` None: the file has none, and the default table stands."""
 
     gateway: WrittenGateway = WrittenGateway()
+    tls: TLS = TLS()
     routes: dict[str, WrittenRoute] | None = None
     upstreams: dict[str, WrittenUpstream] = Field(default_factory=dict)
     tests: Annotated[tuple[WrittenTest, ...], one_or_more(f"{A_TEST}, or a list of them")] = ()
@@ -187,6 +189,10 @@ def model_at(path: tuple[str | int, ...]) -> type[Model] | None:
             return WrittenFile
         case ("gateway",):
             return WrittenGateway
+        case ("tls",):
+            return TLS
+        case ("tls", "certificates", int()):
+            return Certificate
         case ("routes", str()):
             return WrittenRoute
         case ("upstreams", str()):
@@ -214,7 +220,7 @@ def model_at(path: tuple[str | int, ...]) -> type[Model] | None:
 def is_section(path: tuple[str | int, ...]) -> bool:
     """Whether ``path`` is a group of keys: one with nothing below it is as good as absent."""
     match path:
-        case ("gateway" | "routes" | "upstreams" | "tests",):
+        case ("gateway" | "tls" | "routes" | "upstreams" | "tests",):
             return True
         case ("gateway", "defaults" | "limits" | "overload"):
             return True

@@ -1,0 +1,48 @@
+"""The settings of TLS towards clients: ``tls:`` of the file. Frozen data; paths as written.
+
+What the certificates themselves say is not looked at here: `daarion_gw.tls` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+from daarion_gw.config.model import Model, Switch
+from daarion_gw.config.problems import UnfitError
+
+A_CERTIFICATE = "cert: and key:, or folder:"
+Path = Annotated[str, Field(min_length=1)]
+
+
+class Certificate(Model):
+    """A certificate with its chain, and its key: two files in PEM form; or a folder of them.
+
+    ``folder``: as certbot's ``live/`` is laid out, one sub-folder per name.
+    """
+
+    cert: Path | None = None
+    key: Path | None = None
+    folder: Path | None = None
+
+
+def _either(value: object) -> object:
+    if not isinstance(value, Mapping):
+        raise UnfitError(A_CERTIFICATE)
+    names = {name for name in ("cert", "key", "folder") if value.get(name) is not None}
+    if names not in ({"cert", "key"}, {"folder"}):
+        raise UnfitError(A_CERTIFICATE)
+    return value
+
+
+class TLS(Model):
+    """TLS of the ``daarion-tls:`` listeners.
+
+    ``certificates``: the first is for clients that name no name, or one that no certificate has.
+    ``strict``: those are refused instead.
+    """
+
+    certificates: tuple[Annotated[Certificate, BeforeValidator(_either)], ...] = ()
+    strict: Switch = False
