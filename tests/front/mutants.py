@@ -21,6 +21,7 @@ from tests.front import (
     reload_mutants,
     seeking_mutants,
     server_mutants,
+    systemd_mutants,
     upstream_mutants,
 )
 from tests.wire.mutants import ROOT, Mutant, copy_into, run_tests
@@ -38,6 +39,7 @@ def all_mutants() -> list[Mutant]:
         overload_mutants.MUTANTS,
         reload_mutants.MUTANTS,
         drain_mutants.MUTANTS,
+        systemd_mutants.MUTANTS,
     )
     return [mutant for each in lists for mutant in each]
 
