@@ -104,7 +104,8 @@ def make(
     # One that was copied from elsewhere may have come with other rights.
     (folder / AUTHORITY_KEY).chmod(0o600)
     _write(folder / KEY, _pem_of_key(key), 0o600)
-    _write(folder / CERTIFICATE, _pem(certificate), 0o644)
+    # With whom it is of, as what is published has it: whoever looks sees a whole chain.
+    _write(folder / CERTIFICATE, _pem(certificate) + _pem(authority.certificate), 0o644)
     until = certificate.not_valid_after_utc
     told = tuple(_text(name) for name in names)
     return Made(folder, told, until, _called(authority.certificate), authority.is_new, ignored)

@@ -59,6 +59,14 @@ def test_without_names_it_is_for_this_machine(tmp_path):
     assert "hostname mismatch" in said
 
 
+def test_its_authority_is_with_it(tmp_path):
+    """Whatever checks a chain, and knows no root of this kind, finds nothing missing."""
+    dev(tmp_path)
+    chain = x509.load_pem_x509_certificates((tmp_path / "cert.pem").read_bytes())
+    assert chain[1:] == [read(tmp_path / "ca.pem")]
+    chain[0].verify_directly_issued_by(chain[1])
+
+
 def test_names_and_addresses(tmp_path):
     dev(
         tmp_path,
