@@ -1,4 +1,4 @@
-"""The ``daarion-gw`` command: what the operator asks of a configuration.
+"""The ``daarion-gw`` command: what the operator asks of a configuration, and has made.
 
 The gateway itself runs under ``twistd -n daarion-gw``. Exit codes: 0 fine, 1 the checked thing is
 wrong, 2 wrong usage.
@@ -155,6 +155,39 @@ def _admin_of(settings: Settings, otherwise: str) -> asking.Admin:
         raise asking.AskingError(
             f"the admin listener {written} cannot be asked from here: name it with --admin"
         ) from None
+
+
+@main.group()
+def certs() -> None:
+    """Make certificates."""
+
+
+@certs.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("certs"),
+    show_default="./certs",
+    help="Where the files are.",
+)
+@click.option("--force", is_flag=True, help="Also where that takes away something that is there.")
+def dev(names: tuple[str, ...], folder: Path, force: bool) -> None:
+    """Make a certificate for development, and an authority of your own that vouches for it.
+
+    For each NAME, a host name or an address; localhost, 127.0.0.1 and ::1 by default. The
+    authority is made once and used again: browsers that trust it trust what it makes later.
+    """
+    # Not above: it brings cryptography, which no other sub-command needs.
+    from daarion_gw.tls.development import DevelopmentError, make
+    from daarion_gw.tls.trust import told
+
+    try:
+        made = make(folder, names, is_forced=force)
+    except (DevelopmentError, OSError) as error:
+        click.echo(f"no certificate was made: {error}", err=True)
+        sys.exit(1)
+    click.echo(told(made), nl=False)
 
 
 @main.command("stand-in")

@@ -299,6 +299,7 @@ class Gateway(Service):
         self.reopen_log()
         if self._load is None:
             return False
+        self.reloads.begin()
         try:
             settings = self._load()
             self._take_over(settings)

@@ -13,12 +13,12 @@ from twisted.application.service import Service
 from twisted.logger import Logger
 from twisted.python import usage
 
+from daarion_gw.admin.described import table
 from daarion_gw.config.defaults import variable
 from daarion_gw.config.problems import ConfigurationError
 from daarion_gw.config.report import render_problems, render_summary
 from daarion_gw.config.settings import Settings
 from daarion_gw.front.loading import Loading
-from daarion_gw.net.notify import READY, STOPPING, notify
 from daarion_gw.net.reactor import install_if_free
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ class Options(usage.Options):
     longdesc = (
         "The single point of entry of a microservice stack: HTTP and WebSocket gateway. "
         "Without --config it reads ./gateway.yaml, then /etc/daarion-gw/gateway.yaml, and "
-        "without either it serves the default table."
+        "without either it serves the default table. More for the operator: "
+        "daarion-gw check, routes, reload, upgrade, certs dev; see daarion-gw --help."
     )
     optParameters = (
         ("config", "c", None, "The configuration file."),
@@ -204,6 +205,7 @@ class _Told(Service):
     _log = Logger()
 
     def __init__(self, gateway: Any, reactor: Any, started: "Started", heir: "Heir | None") -> None:
+        from daarion_gw.net.systemd import Systemd
         from daarion_gw.upgrade import Upgrade
 
         self._gateway = gateway
@@ -212,11 +214,17 @@ class _Told(Service):
         self._heir = heir
         self._is_stopping = False
         self._is_serving = False
-        self._upgrade = Upgrade(reactor, gateway, started, self._leave)
+        # Those under way that systemd was told of.
+        self._reloads = 0
+        self._systemd = Systemd(reactor)
+        self._upgrade = Upgrade(reactor, gateway, started, self._systemd, self._leave)
         gateway.when_serving = self._serves
+        gateway.reloads.when_begun = self._tell_that_it_reloads
+        gateway.reloads.when_over = self._tell_that_it_has_reloaded
 
     def privilegedStartService(self) -> None:
         from daarion_gw.front.listeners import ListenError
+        from daarion_gw.net.activation import activated
 
         super().privilegedStartService()
         try:
@@ -225,6 +233,13 @@ class _Told(Service):
             _give_up(str(error), error.status)
         if self._heir is not None:
             self._heir.hold_back(self._gateway.ports)
+        for place in activated().left():
+            self._log.warn(
+                "systemd listens on {place} for this gateway, which has no listener there: who "
+                "connects waits for nobody; name it under listen:, or take it out of the socket "
+                "unit",
+                place=place,
+            )
 
     def startService(self) -> None:
         super().startService()
@@ -247,13 +262,29 @@ class _Told(Service):
     def _tell_that_it_serves(self) -> None:
         self._is_serving = True
         if self._heir is not None:
-            self._heir.serve(self._reactor, self._gateway, self._started)
+            self._heir.serve(self._reactor, self._gateway, self._started, self._systemd)
         else:
-            self._notify(READY)
+            self._systemd.serves(self._how_it_is)
 
-    def _notify(self, what: str) -> None:
-        if wrong := notify(what):
-            self._log.warn("systemd could not be told {what}: {wrong}", what=what, wrong=wrong)
+    @property
+    def _how_it_is(self) -> str:
+        """In a line, for "systemctl status"."""
+        problems = self._gateway.reloads.problems
+        serving = table(self._gateway.settings)
+        return f"{serving}; not reloaded: {problems}" if problems else serving
+
+    def _tell_that_it_reloads(self) -> None:
+        # READY of one that is starting yet would be taken for the end of its start.
+        if self._is_serving and not self._is_stopping:
+            self._reloads += 1
+            self._systemd.reloads()
+
+    def _tell_that_it_has_reloaded(self) -> None:
+        # Several workers take their time, in which another may begin.
+        if self._reloads:
+            self._reloads -= 1
+            if not self._reloads and not self._is_stopping:
+                self._systemd.has_reloaded(self._how_it_is)
 
     def _begin_upgrade(self) -> None:
         if self._is_stopping or not self._is_serving:
@@ -266,7 +297,7 @@ class _Told(Service):
         if self._is_stopping:
             self._gateway.cut()
         else:
-            self._notify(STOPPING)
+            self._systemd.stops()
             self._upgrade.abandon()
             self._leave()
 

@@ -26,7 +26,7 @@ from twisted.python.failure import Failure
 from daarion_gw.admin.described import Upgrades
 from daarion_gw.front.listeners import ListenError, open_again, shut
 from daarion_gw.front.sockets import Heritage, Inherited, Ports
-from daarion_gw.net.notify import READY, main_pid, notify
+from daarion_gw.net.systemd import Systemd, for_successor
 from daarion_gw.tls.tickets import TICKET_KEYS
 from daarion_gw.workers.channel import Channel, Message, adopt, first_message
 
@@ -128,11 +128,17 @@ class Upgrade:
     _log = Logger()
 
     def __init__(
-        self, reactor: Any, gateway: Upgradable, started: Started, leave: Callable[[], None]
+        self,
+        reactor: Any,
+        gateway: Upgradable,
+        started: Started,
+        systemd: Systemd,
+        leave: Callable[[], None],
     ) -> None:
         self._reactor = reactor
         self._gateway = gateway
         self._started = started
+        self._systemd = systemd
         self._leave = leave
         self._successor: _Successor | None = None
 
@@ -193,10 +199,7 @@ class Upgrade:
         self._log.info(
             "upgrade: process {new} serves; process {pid} drains and ends", pid=os.getpid(), new=pid
         )
-        # systemd believes it of the process that it knows.
-        if wrong := notify(main_pid(pid), READY):
-            self._log.warn("systemd could not be told of process {pid}: {wrong}", pid=pid,
-                           wrong=wrong)  # fmt: skip
+        self._systemd.is_followed_by(pid)
         self._leave()
 
     def has_failed(self, why: str, stage: Stage, pid_file: str) -> None:
@@ -241,7 +244,7 @@ class _Successor(ProcessProtocol):
                 files[place] = port.fileno()
                 told[name].append([description, place])
         command = started.command
-        environment = {**os.environ, VARIABLE: json.dumps(told)}
+        environment = for_successor(os.environ, os.getpid()) | {VARIABLE: json.dumps(told)}
         try:
             process = reactor.spawnProcess(
                 self, command[0], command, env=environment, path=str(started.folder), childFDs=files
@@ -344,10 +347,11 @@ class Heir:
         for _, port in ports.admin:
             shut(port)
 
-    def serve(self, reactor: Any, gateway: Upgradable, started: Started) -> None:
+    def serve(self, reactor: Any, gateway: Upgradable, started: Started, systemd: Systemd) -> None:
         """All listeners are open: ask for what else there is."""
         self._gateway = gateway
         self._started = started
+        self._systemd = systemd
         adopt(reactor, self._control, self._channel)
         self._channel.send({"say": "serving"})
         if self._rest:
@@ -369,5 +373,7 @@ class Heir:
         self._started.own_pid_file(self._begin["pid_file"])
         pids = {"pid": os.getpid(), "old": self._begin["pid"]}
         self._log.info("upgrade: process {pid} took over from process {old}", **pids)
+        # That it serves systemd hears of the predecessor, whom it knows.
+        self._systemd.lives()
         self._channel.send({"say": "taken"})
         self._channel.close()

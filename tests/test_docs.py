@@ -33,7 +33,11 @@ NAMES = (
     "certs/README.md",
     "docs/configuration.md",
     "docs/operating.md",
+    "docs/publish.md",
+    "docs/uk/publish.md",
 )
+# English page → the same in Ukrainian: the same commands, parts and examples.
+IN_UKRAINIAN = {"README.md": "README.uk.md", "docs/publish.md": "docs/uk/publish.md"}
 PAGES = {name: (ROOT / name).read_text("utf-8") for name in NAMES}
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -58,14 +62,16 @@ def rows(text: str, heading: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
 
 
-def test_both_readmes_have_the_same_commands_in_the_same_order():
-    english, ukrainian = PAGES["README.md"], PAGES["README.uk.md"]
+@pytest.mark.parametrize("name", IN_UKRAINIAN)
+def test_both_languages_have_the_same_commands_in_the_same_order(name: str):
+    english, ukrainian = PAGES[name], PAGES[IN_UKRAINIAN[name]]
     assert BLOCK.findall(english) == BLOCK.findall(ukrainian)
     assert INDENTED.findall(BLOCK.sub("", english)) == INDENTED.findall(BLOCK.sub("", ukrainian))
     assert len(BLOCK.findall(english)) > 10
 
 
-def test_both_readmes_have_the_same_parts():
+@pytest.mark.parametrize("name", IN_UKRAINIAN)
+def test_both_languages_have_the_same_parts(name: str):
     def shape_of(text: str) -> list[int | str]:
         """Headings by depth, tables by their number of rows, lists by their items."""
         found: list[int | str] = []
@@ -74,7 +80,7 @@ def test_both_readmes_have_the_same_parts():
                 found.append(match[1] or match[2])
         return found
 
-    assert shape_of(PAGES["README.md"]) == shape_of(PAGES["README.uk.md"])
+    assert shape_of(PAGES[name]) == shape_of(PAGES[IN_UKRAINIAN[name]])
 
 
 def test_the_speed_that_is_told_is_the_one_that_was_measured():
@@ -229,6 +235,9 @@ def helps() -> dict[str, str]:
         return CliRunner().invoke(main, [*words, "--help"]).output
 
     ours = {f"daarion-gw {name}": of_ours(name) for name in main.commands}
+    for name, group in main.commands.items():
+        for inner in getattr(group, "commands", ()):
+            ours[f"daarion-gw {name} {inner}"] = of_ours(name, inner)
     twistd = {"twistd": of_twistd(), "twistd daarion-gw": of_twistd("daarion-gw")}
     return {**twistd, "daarion-gw": of_ours(), **ours}
 
@@ -272,6 +281,10 @@ def wrong_words(words: list[str], helps: dict[str, str], targets: set[str]) -> l
         if rest[0] not in main.commands:
             return [word for word in rest[:1] if not has_option(helps["daarion-gw"], word)]
         shown = helps[f"daarion-gw {rest[0]}"]
+        if "COMMAND [ARGS]" in shown and len(rest) > 1:
+            if f"daarion-gw {rest[0]} {rest[1]}" not in helps:
+                return rest[1:2]
+            shown = helps[f"daarion-gw {rest[0]} {rest[1]}"]
         return [w for w in rest[1:] if w.startswith("-") and not has_option(shown, w)]
     if program.startswith("--") and program.partition("=")[0] not in FOREIGN:
         return [] if any(has_option(shown, program) for shown in helps.values()) else [program]
@@ -300,6 +313,8 @@ def test_every_command_sub_command_option_and_target_exists(name, helps, targets
         ("DAARION_GRAFANA_URL=x daarion-gw routes", []),
         ("daarion-gw chek", ["chek"]),
         ("daarion-gw check --jason", ["--jason"]),
+        ("daarion-gw certs dev app.test --folder x --forse", ["--forse"]),
+        ("daarion-gw certs def", ["def"]),
         ("--work 2", ["--work"]),
     ],
 )

@@ -18,6 +18,7 @@ from tests.support.gateway import ANYWHERE, environment, twistd
 from tests.support.message import answer, get
 from tests.support.origin import Origin
 from tests.support.successors import Line, is_gone
+from tests.support.systemd import become
 from tests.support.waiting import until
 from tests.support.websocket import CLOSE, frame, open_websocket, read_frame
 
@@ -172,30 +173,16 @@ def test_tls_listeners_go_over_and_a_session_that_began_before_goes_on(tmp_path,
         line.kill()
 
 
-# Puts the descriptor that it was given where systemd would, and becomes the gateway.
-AS_SYSTEMD = """
-import os, sys
-os.dup2(int(sys.argv[1]), 3)
-os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1", "LISTEN_FDNAMES": "http"}
-os.execv(sys.argv[2], sys.argv[2:])
-"""
-
-
 @pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_UNIX])
 @BOTH
-def test_a_socket_of_systemds_goes_over(tmp_path, origin, flags, family, monkeypatch):
-    plain = subprocess.Popen
-    monkeypatch.setattr(
-        subprocess, "Popen", lambda *args, **more: plain(*args, **more, close_fds=False)
-    )
+def test_a_socket_of_systemds_goes_over(tmp_path, origin, flags, family):
     with socket.socket(family) as handed:
         handed.bind(str(tmp_path / "s") if family == socket.AF_UNIX else ("127.0.0.1", 0))
         handed.listen()
-        os.set_inheritable(handed.fileno(), True)
         place = f"systemd:domain={family.name.removeprefix('AF_')}:name=http"
         command = twistd("--config", "gateway.yaml", "--admin", ANYWHERE, "--listen", place, *flags)
-        start = [sys.executable, "-c", AS_SYSTEMD, str(handed.fileno()), *command]
-        line = Line(tmp_path, CONFIG, command=start, ORIGIN=origin.url)
+        line = Line(tmp_path, CONFIG, command=become({"http": handed}, command),
+                    files=[handed.fileno()], ORIGIN=origin.url)  # fmt: skip
         address = handed.getsockname()
     try:
         for _ in range(2):
@@ -349,25 +336,6 @@ def test_a_strange_variable_is_told(tmp_path):
     )  # fmt: skip
     assert done.returncode == 2
     assert "remove it from the environment" in done.stderr
-
-
-# who is told
-
-
-def test_systemd_hears_who_serves_and_who_is_the_next(tmp_path, origin):
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
-        heard.settimeout(60)
-        heard.bind(str(tmp_path / "n"))
-        line = Line(tmp_path, CONFIG, ORIGIN=origin.url, NOTIFY_SOCKET=str(tmp_path / "n"))
-        try:
-            assert heard.recv(4096) == b"READY=1"
-            new = line.upgrade()
-            # STOPPING of the old one would stop the unit.
-            assert heard.recv(4096) == f"MAINPID={new}\nREADY=1".encode()
-            line.end()
-            assert heard.recv(4096) == b"STOPPING=1"
-        finally:
-            line.kill()
 
 
 # the operator's command

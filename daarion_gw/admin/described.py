@@ -103,19 +103,27 @@ def table(settings: Settings) -> str:
 class Reloads:
     """How often the configuration was read again, and how that went the last time.
 
-    problems: why the old one stayed then, or nothing.
+    problems: why the old one stayed then, or nothing. ``when_begun`` and ``when_over`` are called
+    for each.
     """
 
     def __init__(self) -> None:
+        self.when_begun: Callable[[], None] = _nothing
+        self.when_over: Callable[[], None] = _nothing
         self._count = 0
         self._at: float | None = None
         self.problems = ""
+
+    def begin(self) -> None:
+        """The configuration is read again; `note` says how that went."""
+        self.when_begun()
 
     def note(self, problems: str = "") -> None:
         """One is over. problems: why the old configuration stays, or nothing."""
         self._count += 1
         self._at = time.time()
         self.problems = problems
+        self.when_over()
 
     def shown(self) -> dict[str, Any]:
         """For the status page."""
@@ -126,3 +134,7 @@ class Reloads:
             "ok": not self.problems,
             "problems": self.problems,
         }
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""

@@ -18,6 +18,8 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from twisted.python.lockfile import FilesystemLock
 
+from daarion_gw.net.activation import activated
+
 from .listeners import ListenError, endpoint
 
 SYSTEMD = "systemd:"
@@ -80,7 +82,18 @@ class Instead:
 
 
 class Opening(Instead):
-    """Binds as the reactor does, so that what it gives can be handed over."""
+    """Binds as the reactor does, so that what it gives can be handed over.
+
+    Where systemd has bound already it takes systemd's socket.
+    """
+
+    def listenTCP(self, port: int, factory: Any, backlog: int = 50, interface: str = "") -> Any:
+        """See IReactorTCP."""
+        sock = activated().take(port, interface)
+        if sock is None:
+            return self._reactor.listenTCP(port, factory, backlog, interface)
+        with sock:
+            return self._reactor.adoptStreamPort(sock.fileno(), sock.family, factory)
 
     def listenUNIX(self, address: Any, factory: Any, *rest: Any, **words: Any) -> Any:
         """See IReactorUNIX."""
@@ -90,6 +103,7 @@ class Opening(Instead):
 
     def adoptStreamPort(self, file: int, family: int, factory: Any) -> Any:
         """See IReactorSocket: a socket that this process was started with."""
+        activated().claim(file)
         if family != socket.AF_UNIX:
             return self._reactor.adoptStreamPort(file, family, factory)
         port: Any = UNIXPort._fromListeningDescriptor(self._reactor, file, factory)

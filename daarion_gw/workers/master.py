@@ -69,7 +69,7 @@ class Master(Service):
         self.settings = settings
         self._load = load
         self._has_changed = has_changed
-        self._reloads = Reloads()
+        self.reloads = Reloads()
         self._looking = LoopingCall(self._look_for_change)
         self._looking.clock = reactor
         self._give_up = give_up
@@ -124,7 +124,7 @@ class Master(Service):
         listeners = [text for text, _ in self._listen]
         admin = self._admin[0] if self._admin is not None else None
         shown = self._sums.describe(listeners, admin, self._is_stopping)
-        told = {"reload": self._reloads.shown(), "upgrades": self.upgrades.shown()}
+        told = {"reload": self.reloads.shown(), "upgrades": self.upgrades.shown()}
         return {**shown, **told}
 
     def startService(self) -> None:
@@ -220,6 +220,7 @@ class Master(Service):
 
     def reload(self) -> None:
         """SIGHUP: read the file again, once for all. One that does not load changes nothing."""
+        self.reloads.begin()
         try:
             settings = self._load()
             if settings.gateway.access_log != self.settings.gateway.access_log:
@@ -242,7 +243,7 @@ class Master(Service):
     def _refuse(self, problems: str) -> None:
         """All goes on as it is, in a new file of the log."""
         self._tell_all({"do": "reopen"})
-        self._reloads.note(problems)
+        self.reloads.note(problems)
 
     async def _hand_out(self, settings: Settings, old: Settings) -> None:
         """Let all workers go on with ``settings``, or all of them with ``old``."""
@@ -256,7 +257,7 @@ class Master(Service):
         problems = "\n".join(refused)
         if refused:
             self._log.error("not reloaded, the old configuration stays: {why}", why=problems)
-        self._reloads.note(problems)
+        self.reloads.note(problems)
 
     async def _order(self, settings: Settings) -> list[str]:
         """Give all workers ``settings``; who could not take them, and why."""

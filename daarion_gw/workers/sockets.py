@@ -14,6 +14,7 @@ from twisted.internet.protocol import Factory, Protocol
 
 from daarion_gw.front.listeners import ListenError, endpoint
 from daarion_gw.front.sockets import SYSTEMD, Inherited, Instead, Taking, UNIXPort
+from daarion_gw.net.activation import activated
 
 from .turns import Table
 
@@ -91,13 +92,21 @@ class SharedUNIX(_InTurn, UNIXPort):
 
 
 class Binding(Instead):
-    """The master's: binds, and accepts nothing."""
+    """The master's: binds, or takes what systemd has bound there, and accepts nothing."""
 
-    def listenTCP(self, port: int, factory: Any, *rest: Any, **words: Any) -> Any:
+    def listenTCP(self, port: int, factory: Any, backlog: int = 50, interface: str = "") -> Any:
         """See IReactorTCP."""
-        held = HeldTCP(port, factory, *rest, **{**words, "reactor": self._reactor})
+        sock = activated().take(port, interface)
+        if sock is None:
+            held = HeldTCP(port, factory, backlog, interface, self._reactor)
+        else:
+            with sock:
+                held = self._adopted(sock.fileno(), sock.family, factory)
         held.startListening()
         return held
+
+    def _adopted(self, file: int, family: int, factory: Any) -> Any:
+        return HeldTCP._fromListeningDescriptor(self._reactor, file, family, factory)
 
     def listenUNIX(self, address: Any, factory: Any, *rest: Any, **words: Any) -> Any:
         """See IReactorUNIX."""
@@ -107,11 +116,12 @@ class Binding(Instead):
 
     def adoptStreamPort(self, file: int, family: int, factory: Any) -> Any:
         """See IReactorSocket: a socket that this process was started with."""
+        activated().claim(file)
         held: Any
         if family == socket.AF_UNIX:
             held = HeldUNIX._fromListeningDescriptor(self._reactor, file, factory)
         else:
-            held = HeldTCP._fromListeningDescriptor(self._reactor, file, family, factory)
+            held = self._adopted(file, family, factory)
         held.startListening()
         # A file is that of who made it: it will be wanted for the next one.
         held.owns_file = False

@@ -24,6 +24,7 @@ from tests.front import (
     security_mutants,
     seeking_mutants,
     server_mutants,
+    systemd_mutants,
     upstream_mutants,
 )
 from tests.wire.mutants import ROOT, Mutant, copy_into, run_tests
@@ -43,6 +44,7 @@ def all_mutants() -> list[Mutant]:
         reload_mutants.MUTANTS,
         drain_mutants.MUTANTS,
         proxy_mutants.MUTANTS,
+        systemd_mutants.MUTANTS,
     )
     return [mutant for each in lists for mutant in each]
 

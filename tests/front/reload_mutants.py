@@ -57,7 +57,7 @@ MUTANTS: Final = (
            _CREW + "what_one_of_them_cannot_take_is_for_none"),
     Mutant("told", SERVICE, "        self.reloads.note(problems)\n", "",
            _SERVICE + "a_mistake_is_told_once_and_what_mends_it_is_taken"),
-    Mutant("told", MASTER, "        self._reloads.note(problems)\n\n    async def _hand_out(",
+    Mutant("told", MASTER, "        self.reloads.note(problems)\n\n    async def _hand_out(",
            "\n    async def _hand_out(", _CREW + "the_status_tells_why_not"),
     Mutant("bystander", ASKING, "    _see_that_it_is_one(pid, admin)\n", "",
            _COMMAND + "a_pid_that_is_somebody_elses_here_is_left_alone"),

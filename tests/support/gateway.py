@@ -38,7 +38,8 @@ def twistd(*arguments: str) -> list[str]:
 class GatewayProcess:
     """A running gateway. ``folder`` is where its files are and where it works.
 
-    session: whether it has a session of its own, as if at a terminal of its own.
+    session: whether it has a session of its own, as if at a terminal of its own. files:
+    descriptors that it inherits.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class GatewayProcess:
         listen: Sequence[str] = (ANYWHERE,),
         command: Sequence[str] | None = None,
         session: bool = False,
+        files: Sequence[int] = (),
         **variables: str,
     ) -> None:
         self.folder = folder
@@ -64,6 +66,7 @@ class GatewayProcess:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=session,
+                pass_fds=files,
             )
         try:
             until(self._is_up, START, "the gateway's start")

@@ -36,11 +36,13 @@ class Line(GatewayProcess):
         listen: Sequence[str] = (ANYWHERE,),
         flags: Sequence[str] = (),
         command: Sequence[str] | None = None,
+        files: Sequence[int] = (),
         **variables: str,
     ) -> None:
         places = [word for place in listen for word in ("--listen", place)]
         words = ["--config", "gateway.yaml", "--admin", ANYWHERE, *places, *flags]
-        super().__init__(folder, configuration, command=command or twistd(*words), **variables)
+        command = command or twistd(*words)
+        super().__init__(folder, configuration, command=command, files=files, **variables)
         self._last = self.process.pid
 
     @property

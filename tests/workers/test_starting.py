@@ -4,8 +4,7 @@ import os
 import re
 import socket
 import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,19 +12,23 @@ import pytest
 from tests.support.certificates import NAME, client_context, make_certificate
 from tests.support.gateway import ANYWHERE, GatewayProcess, environment, twistd
 from tests.support.message import get
+from tests.support.systemd import become
 from tests.support.waiting import until
 from tests.workers.crew import Crew, is_gone
 
 ROUTES = 'gateway: {access_log: off}\nroutes: {/api/: {to: "http://127.0.0.1:1"}}\n'
 
 
-def run(folder: Path, *flags: str, command: list[str] | None = None) -> tuple[int, str]:
+def run(
+    folder: Path, *flags: str, command: list[str] | None = None, files: Sequence[int] = ()
+) -> tuple[int, str]:
     """Run twistd where it is expected to end by itself; its exit code and all that it said."""
     (folder / "gateway.yaml").write_text(ROUTES)
     done = subprocess.run(
         command or twistd("--workers", "2", "--admin", "off", *flags),
         cwd=folder,
         env=environment(),
+        pass_fds=files,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -82,21 +85,8 @@ def test_a_listener_of_a_plugin_that_wraps_another(tmp_path):
         crew.kill()
 
 
-# Puts the descriptor that it was given where systemd would, and becomes the gateway.
-AS_SYSTEMD = """
-import os, sys
-os.dup2(int(sys.argv[1]), 3)
-os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1", "LISTEN_FDNAMES": "http"}
-os.execv(sys.argv[2], sys.argv[2:])
-"""
-
-
 def domain(sock: socket.socket) -> str:
     return sock.family.name.removeprefix("AF_")
-
-
-def as_systemd(sock: socket.socket, command: list[str]) -> list[str]:
-    return [sys.executable, "-c", AS_SYSTEMD, str(sock.fileno()), *command]
 
 
 @pytest.fixture(params=[socket.AF_INET, socket.AF_UNIX])
@@ -105,18 +95,14 @@ def handed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[socket.so
     with socket.socket(request.param) as sock:
         sock.bind(str(tmp_path / "s") if request.param == socket.AF_UNIX else ("127.0.0.1", 0))
         sock.listen()
-        os.set_inheritable(sock.fileno(), True)
         yield sock
 
 
-def test_a_socket_of_systemds(tmp_path, handed, monkeypatch):
-    plain = subprocess.Popen
-    monkeypatch.setattr(
-        subprocess, "Popen", lambda *args, **more: plain(*args, **more, close_fds=False)
-    )
+def test_a_socket_of_systemds(tmp_path, handed):
     place = f"systemd:domain={domain(handed)}:name=http"
     flags = ["--workers", "2", "--admin", "off", "--listen", place]
-    gateway = GatewayProcess(tmp_path, ROUTES, command=as_systemd(handed, twistd(*flags)))
+    command = become({"http": handed}, twistd(*flags))
+    gateway = GatewayProcess(tmp_path, ROUTES, command=command, files=[handed.fileno()])
     try:
         for _ in range(8):
             with socket.socket(handed.family) as sock:
@@ -135,15 +121,12 @@ def test_a_listener_that_cannot_be_handed_down(tmp_path):
     assert "--workers 1" in said and "Traceback" not in said
 
 
-def test_a_socket_of_systemds_inside_of_another_listener(tmp_path, handed, monkeypatch):
+def test_a_socket_of_systemds_inside_of_another_listener(tmp_path, handed):
     """A worker could not find it: what surrounds it would have to be taken apart."""
-    plain = subprocess.Popen
-    monkeypatch.setattr(
-        subprocess, "Popen", lambda *args, **more: plain(*args, **more | {"close_fds": False})
-    )
     place = f"haproxy:systemd:domain={domain(handed)}:name=http"
     flags = ["--workers", "2", "--admin", "off", "--listen", place]
-    code, said = run(tmp_path, command=as_systemd(handed, twistd(*flags)))
+    command = become({"http": handed}, twistd(*flags))
+    code, said = run(tmp_path, command=command, files=[handed.fileno()])
     assert code == 2
     assert f"cannot listen on {place!r} with several workers" in said
 
