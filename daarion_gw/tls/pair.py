@@ -32,6 +32,7 @@ class Pair:
 
     def __init__(self, files: Files) -> None:
         self.files = files
+        self._paths = Path(files[0]), Path(files[1])
         self.certificate: Certificate | None = None
         self.contexts: dict[Profile, ssl.SSLContext] = {}
         self.problem = ""
@@ -99,8 +100,8 @@ class Pair:
         return Change(f"certificate not taken, {what}: {self.problem}", is_good=False)
 
     def _now(self) -> tuple[Stamp, Stamp]:
-        cert, key = self.files
-        return stamp(Path(cert)), stamp(Path(key))
+        cert, key = self._paths
+        return stamp(cert), stamp(key)
 
     def turn(self, now: float) -> bool:
         """Whether its standing is another than when this was asked last; days left count."""

@@ -215,7 +215,7 @@ class Store:
     def _look_into_folders(self) -> list[Change]:
         """Find new pairs. One that is there no more is served until the settings are read anew."""
         changes = []
-        for source, known in self._sources.items():
+        for source in self._sources:
             if source.folder is None:
                 continue
             try:
@@ -226,7 +226,7 @@ class Store:
                     changes.append(Change(f"cannot look for certificates: {plain(error)}", False))
                 continue
             self._closed.pop(source, None)
-            self._sources[source] = found + [files for files in known if files not in found]
+            self._sources[source] = found
         order = [files for source, known in self._sources.items()
                  for files in ([source.files] if source.files is not None else known)]  # fmt: skip
         if not order:

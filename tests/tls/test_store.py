@@ -120,6 +120,12 @@ def test_a_name_without_its_first_label_is_none(three):
     assert store.find("b.example") is not None
 
 
+def test_capital_letters_mean_nothing(three):
+    store = store_of(*three)
+    assert store.find("A.ExamplE") is store.find("a.example") is not None
+    assert store.find("Q.B.EXAMPLE") is store.find("b.example") is not None
+
+
 @given(st.lists(st.sampled_from(["a", "b", "*", "", "x", "example"]), max_size=4).map(".".join))
 def test_a_name_is_found_as_a_slow_search_would(name):
     class Found:
@@ -221,11 +227,53 @@ def test_a_session_ends_with_its_certificate(three, authority, tmp_path, version
 
 @needs_keys
 @VERSIONS
+def test_workers_that_have_taken_the_same_new_one_agree_again(three, authority, tmp_path, version):
+    keys = TicketKeys()
+    stores = [store_of(*three), store_of(*three)]
+    here, there = (Listening(store, ticket_keys=keys) for store in stores)
+    resumed(here, authority, None, **version)
+    resumed(there, authority, None, **version)
+    authority.issue(tmp_path / "a", "a.example")
+    for store in stores:
+        store.look()
+    first = resumed(here, authority, None, **version)
+    assert resumed(there, authority, first, **version).client.session_reused
+
+
+@needs_keys
+@VERSIONS
 def test_a_session_does_not_go_on_at_a_listener_of_another_kind(three, authority, version):
     store, keys = store_of(*three), TicketKeys()
     first = resumed(Listening(store, ticket_keys=keys), authority, None, **version)
     other = Listening(store, Profile((b"h2", b"http/1.1")), keys)
     assert not resumed(other, authority, first, **version).client.session_reused
+
+
+# what answers in the store's place
+
+
+def test_a_challenge_is_asked_first_while_there_is_one(three, authority, tmp_path):
+    listening = Listening(store_of(*three))
+    other = Store.of_files(*map(str, authority.issue(tmp_path / "proof", "a.example")))
+    other.serve(Profile())
+    hellos = []
+
+    def answer(hello):
+        hellos.append(hello)
+        return other.context(Profile()) if b"a.example" in hello else None
+
+    def seen(name):
+        pair = Pair(listening, authority.file, name=name)
+        pair.shake()
+        return serial_of(pair.client.getpeercert(binary_form=True))
+
+    listening.challenge = answer
+    assert seen("a.example") == serial_in(tmp_path / "proof" / "fullchain.pem")
+    assert seen("x.b.example") == serial_in(three[2][0])
+    assert [hello[0] for hello in hellos] == [22, 22]
+    listening.challenge = None
+    assert seen("a.example") == serial_in(three[0][0])
+    assert len(hellos) == 2
 
 
 # what there may be

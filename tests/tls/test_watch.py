@@ -129,7 +129,9 @@ def test_what_becomes_of_them_is_told_and_counted(watch_of, log, authority, tmp_
     counters = Counters()
     shared = authority.issue(tmp_path / "a", "a.example", "*.a.example", until=50 * DAY)
     mine = authority.issue(tmp_path / "b", "b.example", "a.example", until=40 * DAY)
-    watch = watch_of(shared, listen=["daarion-tls:443", own(mine)], counters=counters)
+    more = authority.issue(tmp_path / "c", "a.example", until=60 * DAY)
+    listen = ["daarion-tls:443", own(mine), own(more)]
+    watch = watch_of(shared, listen=listen, counters=counters)
     first = watch.store.certificates[0].not_after
     worse = watch.certificates()[1].not_after
     assert counters.certificates == {"a.example": worse, "*.a.example": first, "b.example": worse}
