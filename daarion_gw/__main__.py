@@ -18,13 +18,9 @@ from daarion_gw import __version__
 from daarion_gw.admin import asking
 from daarion_gw.config import defaults
 from daarion_gw.config.problems import ConfigurationError
-from daarion_gw.config.report import (
-    render_problems,
-    render_routes,
-    render_summary,
-    routes_data,
-)
+from daarion_gw.config.report import render_problems, render_routes, routes_data
 from daarion_gw.config.settings import Settings
+from daarion_gw.front.checking import tell_verdict
 from daarion_gw.front.loading import Loading
 
 _config = click.option(
@@ -50,12 +46,14 @@ def main() -> None:
 def check(config: str | None) -> None:
     """Read the configuration and name every mistake in it.
 
-    Where the file has tests, they are tried: each must lead where it says.
+    Where the file has tests, they are tried: each must lead where it says. Certificates and
+    their keys are read: what no client takes is a mistake, what will soon be one a warning.
 
-    Exits with 0 when there is none, with 1 otherwise. Nothing is started or changed, and
+    Exits with 0 when there is no mistake, with 1 otherwise. Nothing is started or changed, and
     upstreams are not asked.
     """
-    click.echo(render_summary(_load(config)), nl=False)
+    settings = _load(config)
+    sys.exit(tell_verdict(settings, settings.gateway.listen, sys.stdout.write, sys.stderr.write))
 
 
 @main.command()

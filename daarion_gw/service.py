@@ -1,10 +1,7 @@
 """The composition root: settings in, running services out. It alone knows every part."""
 
 import gc
-import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from twisted.application.service import Service
@@ -18,6 +15,7 @@ from daarion_gw.config.problems import ConfigurationError
 from daarion_gw.config.report import render_problems
 from daarion_gw.config.settings import Server, Settings, Upstream
 from daarion_gw.front.admission import told_of
+from daarion_gw.front.common import Common, alone
 from daarion_gw.front.factory import HTTP1Factory
 from daarion_gw.front.health import Health
 from daarion_gw.front.listeners import address_of, open_port
@@ -33,29 +31,11 @@ from daarion_gw.net.pause import Pause
 from daarion_gw.net.sweep import Sweep
 from daarion_gw.net.transport import send_at_once
 from daarion_gw.observe.access_log import AccessLog
-from daarion_gw.observe.counters import Counters
+from daarion_gw.tls.watch import Watch
 from daarion_gw.upstream.group import Group
 from daarion_gw.upstream.member import Member
 from daarion_gw.upstream.names import Names
 from daarion_gw.upstream.pool import Pool
-
-
-@dataclass(frozen=True, slots=True)
-class Common:
-    """What gateways in several processes that serve as one have in common.
-
-    instance: how each of them knows requests that another one sent. endpoint: of a listener's
-    string. turns: the file that says who writes the log (see `AccessLog`). share: how many they
-    are, each with its part of what is limited. secret: what cookies of theirs are signed with.
-    What each would say of itself alone, whoever started them says once for all.
-    """
-
-    instance: bytes
-    counters: Counters
-    endpoint: Callable[[str], Any]
-    turns: int | None = None
-    share: int = 1
-    secret: bytes = field(default_factory=lambda: os.urandom(32), repr=False)
 
 
 class Gateway(Service):
@@ -86,7 +66,7 @@ class Gateway(Service):
         self.reactor = reactor
         self.settings = settings
         heritage = heritage or Heritage()
-        self._take_part(common or _alone(reactor, heritage), common is None)
+        self._take_part(common or alone(reactor, heritage), common is None)
         self._load = load
         self._has_changed = has_changed
         self.reloads = Reloads()
@@ -96,6 +76,7 @@ class Gateway(Service):
         self._admin: tuple[str, Any] | None = None
         if admin is not None:
             self._admin = admin, open_or_take(reactor, heritage.admin, admin)
+        self.certificates = self._watch(settings)
         self.ports = Ports()
         self.upgrades = Upgrades()
         self.when_serving: Callable[[], None] = _nothing
@@ -131,6 +112,12 @@ class Gateway(Service):
         self._warn = self._log.warn if is_alone else quiet
 
     # building
+
+    def _watch(self, settings: Settings) -> Watch:
+        """The certificates, given to the listeners; raises `ConfigurationError`."""
+        watch = Watch(settings.tls, settings.source, self.counters, self._tell, self._warn)
+        watch.give(self._listen if self._admin is None else [*self._listen, self._admin])
+        return watch
 
     def _open_log(self, settings: Settings) -> AccessLog:
         """The access log; raises OSError, naming the file, when it cannot be written."""
@@ -211,6 +198,7 @@ class Gateway(Service):
             companion.startService()
         # What is there by now stays: a collector that looks through it stops all for 40 ms.
         gc.freeze()
+        self.certificates.tell()
         self._tell("{most} connections of clients", most=told_of(self.reception.admission.most))
         self._tell("daarion-gw {version}: {table}", version=__version__, table=table(self.settings))
         self.when_serving()
@@ -273,6 +261,7 @@ class Gateway(Service):
             member.tick()
         for group in self._groups.values():
             group.tick()
+        self.certificates.look()
         self._look_for_change()
 
     # reload
@@ -329,6 +318,7 @@ class Gateway(Service):
         old = self.settings.gateway
         new = settings.gateway
         log = self._access_log
+        plan = self.certificates.plan(settings.tls, settings.source)
         try:
             root, groups = self._build_root(settings)
             if new.access_log != old.access_log:
@@ -338,6 +328,7 @@ class Gateway(Service):
             self._settle_members(self.settings)
             raise
         self.settings = settings
+        self.certificates.take(plan)
         self._groups = groups
         self._site.resource = root
         self.reception.settle(new, log)
@@ -373,6 +364,7 @@ class Gateway(Service):
         listeners = [text for text, _ in self._listen]
         shown = described(self.settings, listeners, admin, self.idle, self.upstreams())
         told = {"reload": self.reloads.shown(), "upgrades": self.upgrades.shown()}
+        told["certificates"] = self.certificates.described()
         return {**shown, "draining": self.reception.is_draining, **told}
 
     def idle(self, upstream: str, server: Server) -> int:
@@ -383,12 +375,6 @@ class Gateway(Service):
     def upstreams(self) -> dict[str, Any]:
         """How it stands with each upstream, by its name, as `Group.describe` says it."""
         return {name: group.describe() for name, group in self._groups.items()}
-
-
-def _alone(reactor: Any, heritage: Heritage) -> Common:
-    """What a gateway has that shares nothing with others, but may follow another."""
-    instance = heritage.instance or os.urandom(4).hex().encode()
-    return Common(instance, Counters(), partial(open_or_take, reactor, heritage.listeners))
 
 
 def _nothing() -> None:

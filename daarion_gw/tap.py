@@ -16,8 +16,9 @@ from twisted.python import usage
 from daarion_gw.admin.described import table
 from daarion_gw.config.defaults import variable
 from daarion_gw.config.problems import ConfigurationError
-from daarion_gw.config.report import render_problems, render_summary
+from daarion_gw.config.report import render_problems
 from daarion_gw.config.settings import Settings
+from daarion_gw.front.checking import tell_verdict
 from daarion_gw.front.loading import Loading
 from daarion_gw.net.reactor import install_if_free
 
@@ -102,8 +103,9 @@ class Options(usage.Options):
             sys.stderr.write(render_problems(error))
             raise SystemExit(1 if self["check"] else WRONG_USAGE) from None
         if self["check"]:
-            sys.stdout.write(render_summary(self["settings"]))
-            raise SystemExit(0)
+            settings = self["settings"]
+            listen = self["listen"] or settings.gateway.listen
+            raise SystemExit(tell_verdict(settings, listen, sys.stdout.write, sys.stderr.write))
         # twistd's own --reactor has been obeyed by now, and no other is in place yet.
         install_if_free()
 
@@ -174,6 +176,9 @@ def makeService(options: Options) -> Service:
             gateway = Master(reactor, settings, options["count"], give_up=give_up, **given)
     except (ListenError, OSError) as error:
         _give_up(str(error))
+    except ConfigurationError as error:
+        sys.stderr.write(render_problems(error))
+        raise SystemExit(WRONG_USAGE) from None
     if heir is not None:
         heir.heritage.close()
     return _Told(gateway, reactor, started, heir)

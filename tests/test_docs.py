@@ -107,6 +107,8 @@ def test_every_example_of_a_configuration_loads(name: str, text: str, tmp_path: 
 # Section of docs/configuration.md → where its keys stand in a file, and what judges them.
 SECTIONS: dict[str, tuple[tuple[str | int, ...], type[BaseModel]]] = {
     "gateway": (("gateway",), shape.WrittenGateway),
+    "tls": (("tls",), shape.TLS),
+    "certificates": (("tls", "certificates", 0), shape.Certificate),
     "access_log": (("gateway", "access_log"), shape.AccessLog),
     "proxy_protocol": (("gateway", "proxy_protocol"), shape.WrittenProxyProtocol),
     "gateway limits": (("gateway", "limits"), shape.ClientLimits),

@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field
 from daarion_gw.config.model import Model, Switch
 from daarion_gw.config.problems import UnfitError
 
-A_CERTIFICATE = "cert: and key:, or folder:"
+A_CERTIFICATE = "a mapping with cert: and key:, or with folder:"
 Path = Annotated[str, Field(min_length=1)]
 
 
@@ -29,11 +29,24 @@ class Certificate(Model):
 
 
 def _either(value: object) -> object:
+    if isinstance(value, Certificate):
+        return value
     if not isinstance(value, Mapping):
         raise UnfitError(A_CERTIFICATE)
-    names = {name for name in ("cert", "key", "folder") if value.get(name) is not None}
+    if value.keys() - Certificate.model_fields.keys():
+        # Said where the unknown key stands.
+        return value
+    names = {name for name in Certificate.model_fields if value.get(name) is not None}
     if names not in ({"cert", "key"}, {"folder"}):
         raise UnfitError(A_CERTIFICATE)
+    return value
+
+
+def _list(value: object) -> object:
+    if isinstance(value, Mapping):
+        return (value,)
+    if not isinstance(value, list | tuple):
+        raise UnfitError(f"{A_CERTIFICATE}, or a list of those")
     return value
 
 
@@ -44,5 +57,7 @@ class TLS(Model):
     ``strict``: those are refused instead.
     """
 
-    certificates: tuple[Annotated[Certificate, BeforeValidator(_either)], ...] = ()
+    certificates: Annotated[
+        tuple[Annotated[Certificate, BeforeValidator(_either)], ...], BeforeValidator(_list)
+    ] = ()
     strict: Switch = False

@@ -33,8 +33,8 @@ def endpoint(reactor: Any, description: str) -> Any:
         # Twisted's parsers and plugins raise what they like: ValueError, KeyError, OSError,
         # OpenSSL's own. All mean that the string, or a file it names, is not usable.
         raise ListenError(
-            f"cannot listen on {description!r}: {_plain(error)}; a listener looks like tcp:8080 "
-            "or ssl:443:privateKey=certs/key.pem:certKey=certs/cert.pem"
+            f"cannot listen on {description!r}: {_why(description, error)}; a listener looks "
+            "like tcp:8080 or ssl:443:privateKey=certs/key.pem:certKey=certs/cert.pem"
         ) from error
 
 
@@ -43,6 +43,15 @@ def _check_port(place: Any) -> None:
     port = getattr(place, "_port", None)
     if isinstance(port, int) and not 0 <= port <= 65535:
         raise ValueError(f"there is no port {port}, only 0 to 65535")
+
+
+def _why(description: str, error: Exception) -> str:
+    if description.startswith("ssl:"):
+        # Twisted's words for a file name neither the file nor what should be in it.
+        from daarion_gw.tls.watch import mistake_in
+
+        return mistake_in(description) or _plain(error)
+    return _plain(error)
 
 
 def _plain(error: Exception) -> str:

@@ -159,15 +159,25 @@ class Counters:
     """The register of all counters. It outlives a reload, so that no number ever falls.
 
     ``workers`` is how many processes serve, ``worker_ends`` how many ended that nobody had told
-    to.
+    to. ``certificates``: until when each name has one (seconds of the Unix clock); of all
+    processes together the one knows that shows the numbers, and they are no sum.
     """
 
-    __slots__ = ("_routes", "_servers", "_upstreams", "front", "worker_ends", "workers")
+    __slots__ = (
+        "_routes",
+        "_servers",
+        "_upstreams",
+        "certificates",
+        "front",
+        "worker_ends",
+        "workers",
+    )
 
     def __init__(self, front: FrontCounters | None = None) -> None:
         self.front = FrontCounters() if front is None else front
         self.workers = 1
         self.worker_ends = 0
+        self.certificates: dict[str, float] = {}
         self._routes: dict[tuple[str, str], RouteCounters] = {}
         self._servers: dict[tuple[str, str], ServerCounters] = {}
         self._upstreams: dict[str, UpstreamCounters] = {}

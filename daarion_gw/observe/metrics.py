@@ -118,6 +118,7 @@ class _CountersCollector(Collector):
         yield from _server_answers(servers)
         yield from _server_health(servers)
         yield from _upstream_counts(tuple(self._counters.upstreams()))
+        yield self._certificates()
 
     def _processes(self) -> Iterator[Metric]:
         yield GaugeMetricFamily(
@@ -128,6 +129,16 @@ class _CountersCollector(Collector):
             "Workers that ended without having been told to.",
             self._counters.worker_ends,
         )
+
+    def _certificates(self) -> Metric:
+        until = GaugeMetricFamily(
+            "daarion_certificate_expiry_timestamp_seconds",
+            "When the certificate that is shown for a name expires, in seconds of the Unix clock.",
+            labels=("name",),
+        )
+        for name, at in sorted(self._counters.certificates.items()):
+            until.add_metric((name,), at)
+        return until
 
     def _front(self) -> Iterator[Metric]:
         front = self._counters.front

@@ -26,7 +26,7 @@ from zope.interface import implementer
 
 from daarion_gw.net.transport import backlog
 
-from .context import Listening
+from .listening import Listening
 from .scans import Scans
 
 # The most that one record holds (RFC 8446 5.1).
@@ -120,7 +120,7 @@ class TLSConnection(Protocol):
                 self._answer_plainly()
                 return
             self._outgoing = ssl.MemoryBIO()
-            self._tls = self._listening.connection(self._outgoing)
+            self._tls = self._listening.connection(self._outgoing, data)
         self._incoming.write(data)
         try:
             self._tls.do_handshake()
@@ -326,4 +326,7 @@ class TLSConnection(Protocol):
 
 def reason_of(error: ssl.SSLError) -> str:
     """OpenSSL's words for what went wrong, without its own file names and numbers."""
+    if error.reason == "CALLBACK_FAILED":
+        # The only one there is has refused it.
+        return "it names no host that there is a certificate for"
     return (error.reason or str(error)).replace("_", " ").lower()

@@ -2,20 +2,24 @@
 
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.interfaces import IProtocolNegotiationFactory, IStreamServerEndpoint
 from twisted.internet.protocol import Factory
 from zope.interface import implementer
 
+from daarion_gw.config.problems import ConfigurationError
+
 from .connection import TLSConnection
-from .context import HTTP_1, Listening
+from .context import HTTP_1, Profile
+from .listening import Listening
 from .scans import Scans
+from .store import Store
 
 PREFIX = "daarion-tls"
 # A handshake takes a while; those that come meanwhile should not be sent away.
 BACKLOG = 512
-FORM = f"{PREFIX}:PORT[:interface=ADDRESS]:privateKey=FILE:certKey=FILE[:backlog=N]"
+FORM = f"{PREFIX}:PORT[:interface=ADDRESS][:privateKey=FILE:certKey=FILE][:backlog=N]"
 _WORDS = ("interface", "privateKey", "certKey", "backlog")
 
 
@@ -23,17 +27,17 @@ class TLSFactory(Factory):
     """Puts TLS before the connections of another factory.
 
     That one may provide IProtocolNegotiationFactory and say which protocols may be agreed by
-    ALPN; otherwise it is HTTP/1.1 alone.
+    ALPN; otherwise it is HTTP/1.1 alone. Raises ConfigurationError like `Store.serve`.
     """
 
     noisy = False
 
-    def __init__(self, listening: Listening, wrapped: Any) -> None:
+    def __init__(self, store: Store, wrapped: Any) -> None:
         self.wrapped = wrapped
-        self._listening = listening
         self._scans = Scans()
         negotiates = IProtocolNegotiationFactory.providedBy(wrapped)
-        listening.offer(wrapped.acceptableProtocols() if negotiates else HTTP_1)
+        protocols = wrapped.acceptableProtocols() if negotiates else HTTP_1
+        self.listening = Listening(store, Profile(tuple(protocols)))
 
     def doStart(self) -> None:
         super().doStart()
@@ -47,25 +51,37 @@ class TLSFactory(Factory):
         wrapped = self.wrapped.buildProtocol(addr)
         if wrapped is None:
             return None
-        return TLSConnection(self._listening, wrapped, self._scans)
+        return TLSConnection(self.listening, wrapped, self._scans)
 
 
 @implementer(IStreamServerEndpoint)
 class TLSEndpoint:
-    """Listens on TCP; what `listen` gives is a plain TCP port."""
+    """Listens on TCP; what `listen` gives is a plain TCP port.
 
-    def __init__(self, below: TCP4ServerEndpoint, listening: Listening) -> None:
+    store: of the certificate that its string names, or None; then whoever has those of the
+    settings puts them there before it listens.
+    """
+
+    def __init__(self, below: TCP4ServerEndpoint, store: Store | None) -> None:
         self._below = below
-        self._listening = listening
+        self.store = store
 
     def listen(self, factory: Any) -> Deferred[Any]:
         """Like every server endpoint's (IStreamServerEndpoint)."""
-        opening: Deferred[Any] = self._below.listen(TLSFactory(self._listening, factory))
+        if self.store is None:
+            return fail(ValueError(f"{PREFIX}: it has no certificate; its form is {FORM}"))
+        try:
+            opening: Deferred[Any] = self._below.listen(TLSFactory(self.store, factory))
+        except ConfigurationError as error:
+            return fail(error)
         return opening
 
 
 def parse(reactor: Any, *arguments: str, **words: str) -> TLSEndpoint:
-    """The endpoint of a string's parts; raises ValueError or OSError with a plain sentence."""
+    """The endpoint of a string's parts.
+
+    Raises ValueError, or ConfigurationError for the files, with a plain sentence.
+    """
     unknown = [word for word in words if word not in _WORDS]
     if unknown or len(arguments) != 1:
         what = f"it has no {unknown[0]!r}" if unknown else "one port is expected"
@@ -73,13 +89,15 @@ def parse(reactor: Any, *arguments: str, **words: str) -> TLSEndpoint:
     port = _number("port", arguments[0], 65535)
     backlog = _number("backlog", words.get("backlog", str(BACKLOG)), 65535)
     missing = [word for word in ("privateKey", "certKey") if not words.get(word)]
-    if missing:
+    if len(missing) == 1 or any(word in words for word in missing):
         raise ValueError(
             f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing: "
-            "both files have to be named, privateKey=certs/key.pem:certKey=certs/cert.pem"
+            "both files have to be named, privateKey=certs/key.pem:certKey=certs/cert.pem, or "
+            "neither of them, to have those that tls: in gateway.yaml names"
         )
     below = TCP4ServerEndpoint(reactor, port, backlog, words.get("interface", ""))
-    return TLSEndpoint(below, Listening(words["certKey"], words["privateKey"]))
+    own = None if missing else Store.of_files(words["certKey"], words["privateKey"])
+    return TLSEndpoint(below, own)
 
 
 def _number(what: str, text: str, most: int) -> int:

@@ -26,7 +26,9 @@ from daarion_gw.front.listeners import address_of, open_port
 from daarion_gw.front.sockets import Heritage, Ports, open_or_take
 from daarion_gw.net.pause import Pause
 from daarion_gw.observe.access_log import AccessLog
+from daarion_gw.tls.store import Plan
 from daarion_gw.tls.tickets import TICKET_KEYS
+from daarion_gw.tls.watch import Watch
 
 from .ancestor import Ancestor
 from .crewman import Crewman, Stage
@@ -70,7 +72,7 @@ class Master(Service):
         self._load = load
         self._has_changed = has_changed
         self.reloads = Reloads()
-        self._looking = LoopingCall(self._look_for_change)
+        self._looking = LoopingCall(self._each_second)
         self._looking.clock = reactor
         self._give_up = give_up
         self._companions = companions
@@ -98,6 +100,14 @@ class Master(Service):
         self._has_served = False
         self._is_up = False
         self._sums = Sums(reactor, self._crew, lambda: self.settings)
+        self._certificates = self._watch(settings)
+
+    def _watch(self, settings: Settings) -> Watch:
+        """What all workers have, each for itself; raises `ConfigurationError`."""
+        counters = self._sums.total
+        watch = Watch(settings.tls, settings.source, counters, self._log.info, self._log.warn)
+        watch.give(self._listen if self._admin is None else [*self._listen, self._admin])
+        return watch
 
     # running
 
@@ -125,6 +135,7 @@ class Master(Service):
         admin = self._admin[0] if self._admin is not None else None
         shown = self._sums.describe(listeners, admin, self._is_stopping)
         told = {"reload": self.reloads.shown(), "upgrades": self.upgrades.shown()}
+        told["certificates"] = self._certificates.described()
         return {**shown, **told}
 
     def startService(self) -> None:
@@ -132,6 +143,7 @@ class Master(Service):
         super().startService()
         for companion in self._companions:
             companion.startService()
+        self._certificates.tell()
         most = told_of(most_of(self.settings.gateway.limits, len(self._crew)))
         self._log.info("{most} connections of clients in each worker", most=most)
         for place in range(len(self._crew)):
@@ -212,6 +224,13 @@ class Master(Service):
 
     # reload
 
+    def _each_second(self) -> None:
+        try:
+            self._certificates.look()
+        except Exception:
+            self._log.failure("looking at certificates failed")
+        self._look_for_change()
+
     def _look_for_change(self) -> None:
         look = self._has_changed if self.settings.gateway.reload_on_change else None
         if look is not None and look():
@@ -223,6 +242,7 @@ class Master(Service):
         self.reloads.begin()
         try:
             settings = self._load()
+            plan = self._certificates.plan(settings.tls, settings.source)
             if settings.gateway.access_log != self.settings.gateway.access_log:
                 _check_log(settings)
         except ConfigurationError as error:
@@ -238,17 +258,18 @@ class Master(Service):
         old, self.settings = self.settings, settings
         if _places(settings) != _places(old):
             self._log.warn("changed listeners take effect when the gateway is started anew")
-        Deferred.fromCoroutine(self._hand_out(settings, old))
+        Deferred.fromCoroutine(self._hand_out(settings, old, plan))
 
     def _refuse(self, problems: str) -> None:
         """All goes on as it is, in a new file of the log."""
         self._tell_all({"do": "reopen"})
         self.reloads.note(problems)
 
-    async def _hand_out(self, settings: Settings, old: Settings) -> None:
+    async def _hand_out(self, settings: Settings, old: Settings, plan: Plan) -> None:
         """Let all workers go on with ``settings``, or all of them with ``old``."""
         refused = await self._order(settings)
         if not refused:
+            self._certificates.take(plan)
             self._log.info("reloaded: {table}", table=table(settings))
         elif self.settings is settings:
             # Those that took it give it back; unless another reload has come by now.

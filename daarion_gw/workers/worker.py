@@ -13,11 +13,13 @@ from twisted.internet.defer import Deferred
 from twisted.logger import LogEvent, LogLevel, eventAsText, globalLogBeginner
 from twisted.python.reflect import namedModule
 
+from daarion_gw.config.problems import ConfigurationError
 from daarion_gw.config.settings import Settings
+from daarion_gw.front.common import Common
 from daarion_gw.front.listeners import ListenError
 from daarion_gw.observe.counters import Counters
 from daarion_gw.observe.sums import taken
-from daarion_gw.service import Common, Gateway
+from daarion_gw.service import Gateway
 from daarion_gw.tls.tickets import TICKET_KEYS
 
 from .channel import Channel, Message, adopt, encoded, first_message
@@ -39,7 +41,7 @@ def main(files: Files) -> None:
 
     try:
         worker = Worker(reactor, begin, files)
-    except (ListenError, OSError) as error:
+    except (ListenError, OSError, ConfigurationError) as error:
         end.sendall(encoded({"say": "failed", "why": str(error)}))
         raise SystemExit(1) from None
     worker.run(end, rest)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from daarion_gw.tls.context import Listening
+from daarion_gw.tls.listening import Listening
 from tests.support.certificates import make_certificate
 from tests.support.fixtures import client, far_side, gateway, origin, second
 from tests.tls.in_memory import Pair, listening_with

@@ -14,8 +14,9 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from daarion_gw.tls.connection import TLSConnection
-from daarion_gw.tls.context import HTTP_1, Listening
+from daarion_gw.tls.listening import Listening
 from daarion_gw.tls.scans import Scans
+from daarion_gw.tls.store import Store
 from tests.support.certificates import NAME, client_context
 
 V12 = {"maximum_version": ssl.TLSVersion.TLSv1_2}
@@ -86,21 +87,27 @@ class Pair:
         cert_file: Path,
         wrapped: Any = None,
         before: "Pair | None" = None,
+        name: str | None = NAME,
         **limits: Any,
     ) -> None:
-        """before: a connection of the same client, whose session it would like to resume."""
+        """before: a connection of the same client, whose session it would like to resume.
+
+        cert_file: what the client believes. name: whom it asks for, if it says.
+        """
         self.plain = wrapped or Plain()
         self.below = Below()
         self.near = TLSConnection(listening, self.plain, Scans())
         self.near.makeConnection(self.below)
         self.context = before.context if before else client_context(cert_file)
+        if name is None:
+            self.context.check_hostname = False
         self.context.set_alpn_protocols(["h2", "http/1.1"])
-        for name, value in limits.items():
-            setattr(self.context, name, value)
+        for limit, value in limits.items():
+            setattr(self.context, limit, value)
         session = before.client.session if before else None
         self._to_client, self.from_client = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.client = self.context.wrap_bio(
-            self._to_client, self.from_client, server_hostname=NAME, session=session
+            self._to_client, self.from_client, server_hostname=name, session=session
         )
 
     def feed(self, data: bytes, size: int = 65536) -> None:
@@ -173,9 +180,7 @@ class Pair:
 
 
 def listening_with(cert_file: Path, key_file: Path, **words: Any) -> Listening:
-    listening = Listening(str(cert_file), str(key_file), **words)
-    listening.offer(HTTP_1)
-    return listening
+    return Listening(Store.of_files(str(cert_file), str(key_file)), **words)
 
 
 def record_sizes(wire: bytes) -> list[int]:

@@ -1,0 +1,52 @@
+"""What the connections of one listener share: where its certificates come from, and tickets."""
+
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+from .context import Profile
+from .store import Store
+from .tickets import TICKET_KEYS, TicketKeys, set_keys
+
+
+class Listening:
+    """Begins the TLS of each connection; raises ConfigurationError where ``store`` cannot serve.
+
+    Which certificate a client sees is chosen by the store while it shakes hands. Tickets are of
+    the listener, whatever name they were given for: OpenSSL reads them before it asks. They are
+    good for as long as the certificates and the profile are the same, so that no session goes on
+    at a listener that would not have begun it.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        profile: Profile = Profile(),  # noqa: B008 (it is frozen)
+        ticket_keys: TicketKeys = TICKET_KEYS,
+    ) -> None:
+        store.serve(profile)
+        self._store = store
+        self._profile = profile
+        self._ticket_keys = ticket_keys
+        self._keyed: tuple[ssl.SSLContext, int] | None = None
+        # Asked with the first bytes of each client while it is set: a context that answers this
+        # one in the store's place, or None (the challenge of RFC 8737).
+        self.challenge: Callable[[bytes], ssl.SSLContext | None] | None = None
+        # Written to and read empty within one call, so all connections share it: a buffer
+        # of OpenSSL's never gives back what it once needed.
+        self.incoming = ssl.MemoryBIO()
+
+    def connection(self, outgoing: ssl.MemoryBIO, hello: bytes) -> Any:
+        """The TLS of a new connection (ssl.SSLObject), which has not begun.
+
+        hello: the first bytes that have come of it.
+        """
+        context = None if self.challenge is None else self.challenge(hello)
+        if context is None:
+            context = self._store.context(self._profile)
+            period = self._ticket_keys.period
+            if self._keyed is None or self._keyed[1] != period or self._keyed[0] is not context:
+                self._keyed = context, period
+                label = self._store.label + self._profile.label
+                set_keys(context, self._ticket_keys.keys(label))
+        return context.wrap_bio(self.incoming, outgoing, server_side=True)
