@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from daarion_gw.tls.certificate import Standing, load_into, read
 from daarion_gw.tls.context import Profile, new_context
 from daarion_gw.tls.roots import _files, _names, is_known
-from tests.support.hierarchy import Authority, Signer
 from tests.support.certificates import make_certificate
+from tests.support.hierarchy import Authority, Signer
 
 NOW = datetime.datetime.now(datetime.UTC)
 DAY = datetime.timedelta(days=1)

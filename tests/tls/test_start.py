@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives import serialization
 
 from daarion_gw.__main__ import main
 from tests.support.admin_pages import AdminPages
-from tests.support.hierarchy import DAY, PLAIN, Authority, key_pem
 from tests.support.gateway import ANYWHERE, GatewayProcess, environment, twistd
+from tests.support.hierarchy import DAY, PLAIN, Authority, key_pem
 from tests.support.message import get
 from tests.support.waiting import until
 
