@@ -6,15 +6,19 @@ It keeps everything in memory: one that was stopped has forgotten accounts, orde
 import contextlib
 import json
 import re
+import socket
 import ssl
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.real.installed import need_program
-from tests.real.running import Running, accepts, free_port, running
+from tests.real.running import Running, accepts, running
 from tests.support.certificates import client_context, make_certificate
+
+# X509_V_FLAG_NO_CHECK_TIME, which Python has no name for.
+_NO_CHECK_TIME = 0x200000
 
 
 @dataclass
@@ -27,17 +31,13 @@ class Authority:
     folder: Path
     nonces: int = 0
     lasting: int = 3600
-    port: int = field(default_factory=free_port)
-    http_port: int = field(default_factory=free_port)
-    tls_port: int = field(default_factory=free_port)
-    _management: int = field(default_factory=free_port)
-    _dns: int = field(default_factory=free_port)
-    _dns_management: int = field(default_factory=free_port)
     _log: Path | None = None
 
     def __post_init__(self) -> None:
         self.folder.mkdir()
-        self.ca, self._key = make_certificate(self.folder)
+        self.port, self.http_port, self.tls_port, *others = _free_ports(6)
+        self._management, self._dns, self._dns_management = others
+        self.ca, self.key = make_certificate(self.folder)
 
     @property
     def directory(self) -> str:
@@ -51,7 +51,7 @@ class Authority:
             "listenAddress": f"127.0.0.1:{self.port}",
             "managementListenAddress": f"127.0.0.1:{self._management}",
             "certificate": str(self.ca),
-            "privateKey": str(self._key),
+            "privateKey": str(self.key),
             "httpPort": self.http_port,
             "tlsPort": self.tls_port,
             "ocspResponderURL": "",
@@ -77,11 +77,12 @@ class Authority:
         with running(argv, log, ready=lambda: accepts(self._dns_management)):
             yield
 
-    def move(self, name: str, address: str) -> None:
-        """Let its DNS say that ``name`` is at ``address``."""
-        body = json.dumps({"host": name, "addresses": [address]}).encode()
-        url = f"http://127.0.0.1:{self._dns_management}/add-a"
-        urllib.request.urlopen(url, body, timeout=5).close()
+    def move(self, name: str, address: str | None) -> None:
+        """Let its DNS say that ``name`` is at ``address``; None: where all the others are."""
+        body = {"host": name, **({"addresses": [address]} if address else {})}
+        word = "add-a" if address else "clear-a"
+        url = f"http://127.0.0.1:{self._dns_management}/{word}"
+        urllib.request.urlopen(url, json.dumps(body).encode(), timeout=5).close()
 
     def root(self) -> str:
         """Its root, in PEM form."""
@@ -91,8 +92,11 @@ class Authority:
             return answer.read().decode("ascii")
 
     def trusting(self) -> ssl.SSLContext:
-        """A client that believes its certificates and no others."""
-        return ssl.create_default_context(cadata=self.root())
+        """A client that believes its certificates and no others, be they ended or not."""
+        context = ssl.create_default_context(cadata=self.root())
+        # Those that live for seconds may have ended on a busy machine.
+        context.verify_flags |= _NO_CHECK_TIME
+        return context
 
     @property
     def log(self) -> str:
@@ -107,6 +111,15 @@ class Authority:
     @property
     def refused_nonces(self) -> int:
         return len(re.findall(r"(?i)bad ?nonce|nonce.{0,40}(?:reject|invalid)", self.log))
+
+
+def _free_ports(count: int) -> list[int]:
+    """Loopback ports that nobody holds now, no two of them the same."""
+    with contextlib.ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
 
 
 @contextlib.contextmanager
