@@ -41,7 +41,7 @@ class Source:
         assert self.folder is not None
         try:
             return pairs_in(self.folder)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             if self.is_awaited:
                 return []
             raise

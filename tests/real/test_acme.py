@@ -80,8 +80,8 @@ def gateway(folder: Path, authority: Authority, **words: Any) -> Iterator[Gatewa
 
 @pytest.fixture(scope="module")
 def ca(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authority]:
-    """One that refuses a nonce now and then, as real ones may."""
-    with authority(tmp_path_factory.mktemp("acme") / "ca", nonces=15) as running:
+    """One that refuses every other nonce for no reason; real ones may do so now and then."""
+    with authority(tmp_path_factory.mktemp("acme") / "ca", nonces=50) as running:
         yield running
 
 

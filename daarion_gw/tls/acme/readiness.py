@@ -13,7 +13,7 @@ from daarion_gw.config.problems import ConfigurationError, Problem
 
 from .folder import ALPN, HTTP
 
-_EXTRA = "pip install 'daarion-gw[acme]'"
+_EXTRA = "pip install acme josepy"
 
 
 def kinds_for(challenge: str, listen: Sequence[str]) -> tuple[str, ...]:

@@ -76,7 +76,7 @@ def test_no_file_of_the_authority(tmp_path):
 def test_packages_that_are_not_installed(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert obstacles(acme(tmp_path), [PLAIN]) == [
-        f"tls.acme: the Python package {name} is missing: pip install 'daarion-gw[acme]'"
+        f"tls.acme: the Python package {name} is missing: pip install acme josepy"
         for name in ("acme", "josepy")
     ]
 
