@@ -266,18 +266,3 @@ def test_it_waits_as_long_as_the_authority_says(start, monkeypatch):
     running.work()
     in_an_hour = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))
     assert running.first["next"] > in_an_hour
-
-
-def test_its_end_waits_for_nobody(start, monkeypatch):
-    """An authority that does not answer must not keep a gateway from stopping."""
-    begun = queue.Queue()
-
-    def hangs(*_):
-        begun.put(None)
-        time.sleep(PATIENCE * 3)
-
-    monkeypatch.setattr(Authority, "obtain", hangs)
-    running = start()
-    running.pass_time()
-    begun.get(timeout=PATIENCE)
-    assert running.service.stopService() is None

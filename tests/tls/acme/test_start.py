@@ -1,12 +1,16 @@
 """What `check` and a start say of certificates that are to be got by ACME."""
 
+import json
+import socket
 import subprocess
 
 import pytest
 from click.testing import CliRunner
 
 from daarion_gw.__main__ import main
-from tests.support.gateway import environment, twistd
+from daarion_gw.tls.acme.authority import QUESTION
+from tests.support.gateway import GatewayProcess, environment, twistd
+from tests.support.waiting import PATIENCE, Stopwatch
 
 CONFIG = """
 gateway: {{listen: [{listen}], admin: off}}
@@ -63,3 +67,26 @@ def test_a_gateway_does_not_start_with_it(written, tmp_path):
     assert done.returncode == 2
     assert "tls.acme.state: " in done.stderr
     assert "1 mistake" in done.stderr
+
+
+def test_its_end_waits_for_no_authority(tmp_path):
+    """One that takes the connection and says nothing must not keep a gateway from stopping."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        acme = {
+            "domains": "app.example.com",
+            "state": "state",
+            "directory": f"https://127.0.0.1:{silent.getsockname()[1]}/dir",
+        }
+        running = GatewayProcess(tmp_path, json.dumps({"tls": {"acme": acme}, "routes": {}}))
+        try:
+            silent.settimeout(PATIENCE)
+            connection, _ = silent.accept()
+            with connection:
+                assert connection.recv(1)
+                with Stopwatch() as stopping:
+                    running.stop()
+            assert stopping.seconds < QUESTION / 2
+        finally:
+            running.kill()
