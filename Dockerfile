@@ -15,9 +15,9 @@ COPY daarion_gw daarion_gw
 COPY twisted twisted
 # The wheel is built apart from the environment that runs it: no build tool ends up in the image.
 RUN python3 -m venv /build \
- && /build/bin/pip wheel --wheel-dir /wheels . \
+ && /build/bin/pip wheel --wheel-dir /wheels '.[acme]' \
  && python3 -m venv /opt/daarion-gw \
- && /opt/daarion-gw/bin/pip install --no-index --find-links /wheels daarion-gw \
+ && /opt/daarion-gw/bin/pip install --no-index --find-links /wheels 'daarion-gw[acme]' \
  && /opt/daarion-gw/bin/pip uninstall --yes pip
 # Twisted writes its plugin cache beside the plugins; the running user may not, so it is written now.
 WORKDIR /

@@ -10,11 +10,12 @@ from twisted.logger import Logger
 from twisted.web.server import Site
 
 from daarion_gw import __version__
-from daarion_gw.admin.described import Reloads, Upgrades, described, table
+from daarion_gw.admin.described import Reloads, Upgrades, described, table, told_by
 from daarion_gw.config.problems import ConfigurationError
 from daarion_gw.config.report import render_problems
 from daarion_gw.config.settings import Server, Settings, Upstream
 from daarion_gw.front.admission import told_of
+from daarion_gw.front.challenges import new_root
 from daarion_gw.front.common import Common, alone
 from daarion_gw.front.factory import HTTP1Factory
 from daarion_gw.front.health import Health
@@ -131,7 +132,8 @@ class Gateway(Service):
     def _build_root(self, settings: Settings) -> tuple[Root, dict[str, Group]]:
         """The tree of resources, and the upstreams that it leads to."""
         groups = {name: self._group(upstream) for name, upstream in settings.upstreams.items()}
-        root = build_root(settings, groups.__getitem__, self.counters, self.instance)
+        root = new_root(settings.tls)
+        build_root(root, settings, groups.__getitem__, self.counters, self.instance)
         health: Any = Health(lambda: not self.reception.is_draining)
         root.putChild(b"healthz", health)
         if has_start_page(settings.routes):
@@ -365,6 +367,7 @@ class Gateway(Service):
         shown = described(self.settings, listeners, admin, self.idle, self.upstreams())
         told = {"reload": self.reloads.shown(), "upgrades": self.upgrades.shown()}
         told["certificates"] = self.certificates.described()
+        told |= told_by(self._companions)
         return {**shown, "draining": self.reception.is_draining, **told}
 
     def idle(self, upstream: str, server: Server) -> int:

@@ -137,6 +137,8 @@ def makeService(options: Options) -> Service:
     from twisted.internet import reactor
 
     from daarion_gw.front.listeners import ListenError
+    from daarion_gw.tls.acme.readiness import check_readiness
+    from daarion_gw.tls.acme.renewals import Renewals
 
     # At once, though it may never be asked for: by then there may be other code in its place.
     from daarion_gw.upgrade import Heir, Started
@@ -146,7 +148,7 @@ def makeService(options: Options) -> Service:
     except ListenError as error:
         _give_up(str(error))
     started = Started(sys.orig_argv, options.count_of_words, options.folder, options.parent)
-    companions = []
+    companions: list[Service] = []
     if options["demo"]:
         from daarion_gw.demo.service import DemoService
 
@@ -163,7 +165,10 @@ def makeService(options: Options) -> Service:
         "heritage": heir.heritage if heir is not None else None,
     }
     gateway: Any
+    companions.append(Renewals(reactor, lambda: gateway.settings.tls.acme, given["listen"]))
     try:
+        if settings.tls.acme is not None:
+            check_readiness(settings.tls.acme, given["listen"])
         # What a master does without, and a gateway without workers, is not loaded.
         if options["count"] == 1:
             from daarion_gw.service import Gateway

@@ -126,11 +126,13 @@ SECTIONS: dict[str, tuple[tuple[str | int, ...], type[BaseModel]]] = {
     "limits": (("upstreams", "u", "limits"), shape.UpstreamLimits),
     "retry": (("upstreams", "u", "retry"), shape.WrittenRetry),
     "tests": (("tests", 0), shape.WrittenTest),
+    "acme": (("tls", "acme"), shape.ACME),
 }
 BASE: dict[str, Any] = {
     # Before all else: where a test stands is a part of its settings.
     "tests": [{"url": "/x/", "upstream": "u"}],
     "gateway": {"access_log": {}},
+    "tls": {"acme": {"domains": ["app.example.com"]}},
     "routes": {"/x/": {"to": "u", "timeouts": {}, "websocket": {}}},
     "upstreams": {
         "u": {"servers": [{"url": "http://h:1"}], "health_check": {"path": "/h"}},

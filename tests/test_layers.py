@@ -34,6 +34,10 @@ HOMES = {
     "OpenSSL": ("daarion_gw/tls/", "daarion_gw/upstream/security.py"),
     "cryptography": ("daarion_gw/tls/", "daarion_gw/pem.py"),
     "prometheus_client": ("daarion_gw/observe/",),
+    # They block: nothing but what runs in a thread may know them.
+    "acme": ("daarion_gw/tls/acme/authority.py",),
+    "josepy": ("daarion_gw/tls/acme/authority.py",),
+    "requests": ("daarion_gw/tls/acme/authority.py",),
 }
 # Importing the reactor installs one: only where one is chosen, or for type checkers.
 REACTOR_HOMES = {
@@ -178,6 +182,8 @@ def test_imports_go_downward_only():
             "daarion_gw/pem.py"]),
         ("admin/x.py", "import prometheus_client", [
             "admin may not import prometheus_client: its home is daarion_gw/observe/"]),
+        ("tls/acme/x.py", "from acme import client", [
+            "tls may not import acme: its home is daarion_gw/tls/acme/authority.py"]),
         ("front/x.py", "from twisted.internet import reactor", [
             "the reactor may be imported where a process begins only"]),
         ("tap.py", "from twisted.internet import reactor", [

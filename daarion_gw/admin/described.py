@@ -1,7 +1,7 @@
 """What is configured, in the words of the status page and of the log."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -98,6 +98,12 @@ def _worse(one: Any, other: Any, order: tuple[str, ...]) -> Any:
 def table(settings: Settings) -> str:
     """How many routes there are, and where they came from."""
     return f"{len(settings.routes)} routes of {settings.source or 'the default table'}"
+
+
+def told_by(companions: Iterable[Any]) -> dict[str, Any]:
+    """What services beside the gateway tell of themselves (``shown``), by their names."""
+    telling = [each for each in companions if hasattr(each, "shown")]
+    return {each.name: told for each in telling if (told := each.shown()) is not None}
 
 
 class Reloads:

@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from daarion_gw.config import addresses
+from daarion_gw.config.acme import ACME
 from daarion_gw.config.model import Duration, Model
 from daarion_gw.config.problems import UnfitError
 from daarion_gw.config.protection import ClientLimits, Signals
@@ -243,6 +244,8 @@ def model_at(path: tuple[str | int, ...]) -> type[Model] | None:
             return TLS
         case ("tls", "certificates", int()):
             return Certificate
+        case ("tls", "acme"):
+            return ACME
         case ("routes", str()):
             return WrittenRoute
         case ("upstreams", str()):

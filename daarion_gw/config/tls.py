@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
+from daarion_gw.config.acme import A_MAPPING, ACME
 from daarion_gw.config.model import Model, Switch
 from daarion_gw.config.problems import UnfitError
 
@@ -54,10 +55,14 @@ class TLS(Model):
     """TLS of the ``daarion-tls:`` listeners.
 
     ``certificates``: the first is for clients that name no name, or one that no certificate has.
-    ``strict``: those are refused instead.
+    ``strict``: those are refused instead. ``acme``: those that the gateway gets by itself, None =
+    none. ``acme_webroot``: the folder into which another program (certbot) writes what a
+    certificate authority will ask for, below ``.well-known/acme-challenge/``.
     """
 
     certificates: Annotated[
         tuple[Annotated[Certificate, BeforeValidator(_either)], ...], BeforeValidator(_list)
     ] = ()
     strict: Switch = False
+    acme: Annotated[ACME, A_MAPPING] | None = None
+    acme_webroot: Path | None = None

@@ -27,7 +27,8 @@ def tell_verdict(
     admin = settings.gateway.admin
     places = [*listen, admin] if admin is not None else list(listen)
     lines: list[str] = []
-    if settings.tls.certificates or any(text.startswith(_WITH_CERTIFICATES) for text in places):
+    tls = settings.tls
+    if tls.certificates or tls.acme or any(text.startswith(_WITH_CERTIFICATES) for text in places):
         # It brings Twisted and cryptography, which a gateway without TLS is checked without.
         from daarion_gw.tls.check import look_over
 

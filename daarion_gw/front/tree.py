@@ -63,10 +63,13 @@ class Root(Resource, Routing[ProxyResource]):
 
 
 def build_root(
-    settings: Settings, group_of: Callable[[str], Group], counters: Counters, instance: bytes
+    root: Root,
+    settings: Settings,
+    group_of: Callable[[str], Group],
+    counters: Counters,
+    instance: bytes,
 ) -> Root:
-    """The tree for ``settings``. group_of: an upstream's servers, by its name."""
-    root = Root()
+    """The tree for ``settings``: ``root``, filled. group_of: an upstream's servers, by its name."""
     for route in settings.routes:
         group = group_of(route.upstream)
         ways = {member: passage(route, member.server, instance) for member in group.members}

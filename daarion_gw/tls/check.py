@@ -10,6 +10,7 @@ from daarion_gw.config.problems import ConfigurationError, Problem
 from daarion_gw.config.settings import Settings
 from daarion_gw.observe.counters import Counters
 
+from .acme.readiness import obstacles
 from .endpoint import PREFIX, parse
 from .watch import UNUSED, Watch
 
@@ -25,7 +26,10 @@ class Verdict:
 
 def look_over(settings: Settings, listen: Iterable[str], now: float) -> Verdict:
     """Read every certificate of the settings and of listeners' strings. now: of the Unix clock."""
+    listen = list(listen)
     verdict = Verdict()
+    if settings.tls.acme is not None:
+        verdict.problems += obstacles(settings.tls.acme, listen)
     try:
         watch = Watch(settings.tls, settings.source, Counters(), _nothing, _nothing)
     except ConfigurationError as error:

@@ -26,6 +26,8 @@ from zope.interface import implementer
 
 from daarion_gw.net.transport import backlog
 
+from . import client_hello
+from .challenges import PROTOCOL
 from .listening import Listening
 from .scans import Scans
 
@@ -38,6 +40,8 @@ FIRST_BYTES = 10 * SMALL_RECORD
 PAUSE = 1.0
 # A client that makes OpenSSL speak and does not listen: how much is kept for it.
 UNHEARD_AT_MOST = 64 * 1024
+
+CHALLENGE = PROTOCOL.decode("ascii")
 
 # A TLS record begins with a byte below 32; a method with a letter.
 _LETTERS = range(0x41, 0x5B)
@@ -87,6 +91,8 @@ class TLSConnection(Protocol):
         self._early: list[bytes] = []
         self._unheard = 0
         self._bulk_at = -PAUSE
+        # What has come of a ClientHello that has to be read before OpenSSL does.
+        self._hello = b""
 
     # From the transport below.
 
@@ -116,11 +122,15 @@ class TLSConnection(Protocol):
 
     def _shake(self, data: bytes) -> None:
         if self._tls is None:
-            if data[0] in _LETTERS:
+            if not self._hello and data[0] in _LETTERS:
                 self._answer_plainly()
                 return
-            self._outgoing = ssl.MemoryBIO()
-            self._tls = self._listening.connection(self._outgoing, data)
+            if self._hello or self._listening.challenges:
+                data = self._hello + data
+                if not self._look_closer(data):
+                    return
+            else:
+                self._begin(None)
         self._incoming.write(data)
         try:
             self._tls.do_handshake()
@@ -131,6 +141,29 @@ class TLSConnection(Protocol):
         else:
             self._agreed()
 
+    def _look_closer(self, data: bytes) -> bool:
+        """A challenge is pending: whether enough has come to know who is there, and begin."""
+        try:
+            hello = client_hello.read(data)
+        except ValueError:
+            # OpenSSL knows best what is wrong with it.
+            self._begin(None)
+            return True
+        if hello is None:
+            self._hello = data
+            return False
+        self._begin(self._listening.challenges.context(hello))
+        return True
+
+    def _begin(self, context: ssl.SSLContext | None) -> None:
+        """Have the TLS. context: of a challenge that the client validates, None for all others."""
+        self._hello = b""
+        self._outgoing = ssl.MemoryBIO()
+        if context is None:
+            self._tls = self._listening.connection(self._outgoing)
+        else:
+            self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+
     def _agreed(self) -> None:
         self._stage = _OPEN
         agreed = self._tls.selected_alpn_protocol()
@@ -138,6 +171,10 @@ class TLSConnection(Protocol):
         # The ticket could go out with the first answer; but a client's request may wait for
         # the acknowledgement of its Finished (Nagle), and without this that takes 40 ms.
         self._send_own()
+        if agreed == CHALLENGE:
+            # It has seen the certificate, which is all that it came for (RFC 8737 3).
+            self._answer_goodbye()
+            return
         early, self._early = self._early, []
         self.write(b"".join(early))
         if IHandshakeListener.providedBy(self.wrapped):

@@ -1,7 +1,6 @@
 """What the connections of one listener share: where its certificates come from, and tickets."""
 
 import ssl
-from collections.abc import Callable
 from typing import Any
 
 from .context import Profile
@@ -29,24 +28,18 @@ class Listening:
         self._profile = profile
         self._ticket_keys = ticket_keys
         self._keyed: tuple[ssl.SSLContext, int] | None = None
-        # Asked with the first bytes of each client while it is set: a context that answers this
-        # one in the store's place, or None (the challenge of RFC 8737).
-        self.challenge: Callable[[bytes], ssl.SSLContext | None] | None = None
+        # What is shown in the store's place to whoever comes to validate a domain (RFC 8737).
+        self.challenges = store.challenges
         # Written to and read empty within one call, so all connections share it: a buffer
         # of OpenSSL's never gives back what it once needed.
         self.incoming = ssl.MemoryBIO()
 
-    def connection(self, outgoing: ssl.MemoryBIO, hello: bytes) -> Any:
-        """The TLS of a new connection (ssl.SSLObject), which has not begun.
-
-        hello: the first bytes that have come of it.
-        """
-        context = None if self.challenge is None else self.challenge(hello)
-        if context is None:
-            context = self._store.context(self._profile)
-            period = self._ticket_keys.period
-            if self._keyed is None or self._keyed[1] != period or self._keyed[0] is not context:
-                self._keyed = context, period
-                label = self._store.label + self._profile.label
-                set_keys(context, self._ticket_keys.keys(label))
+    def connection(self, outgoing: ssl.MemoryBIO) -> Any:
+        """The TLS of a new connection (ssl.SSLObject), which has not begun."""
+        context = self._store.context(self._profile)
+        period = self._ticket_keys.period
+        if self._keyed is None or self._keyed[1] != period or self._keyed[0] is not context:
+            self._keyed = context, period
+            label = self._store.label + self._profile.label
+            set_keys(context, self._ticket_keys.keys(label))
         return context.wrap_bio(self.incoming, outgoing, server_side=True)

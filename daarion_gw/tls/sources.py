@@ -3,11 +3,12 @@
 It looks at names only; what is in the files is not known here.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from daarion_gw.config.tls import TLS
+
+from .acme.folder import StateFolder
 
 # A certificate with its chain, and its key: as certbot, OpenSSL's users and Kubernetes name them.
 LAYOUTS = (
@@ -24,13 +25,14 @@ class Source:
     """One entry of the settings. place: of the entry, for who wrote it.
 
     files: of a certificate and its key; or folder, with any number of them. is_awaited: there
-    may be none yet.
+    may be none yet. challenges: what is shown to whoever has to be convinced before there is.
     """
 
     place: str
     files: Files | None = None
     folder: Path | None = None
     is_awaited: bool = False
+    challenges: Path | None = None
 
     def pairs(self) -> list[Files]:
         """The files that there are; raises OSError when the folder cannot be looked into."""
@@ -39,14 +41,14 @@ class Source:
         assert self.folder is not None
         try:
             return pairs_in(self.folder)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             if self.is_awaited:
                 return []
             raise
 
 
-def sources_of(tls: TLS, awaited: Sequence[Path] = ()) -> list[Source]:
-    """All of them, in the order of the settings; awaited: folders beside those."""
+def sources_of(tls: TLS) -> list[Source]:
+    """All of them, in the order of the settings; those that are got by ACME come last."""
     sources = []
     for number, each in enumerate(tls.certificates):
         place = f"tls.certificates[{number}]"
@@ -55,7 +57,13 @@ def sources_of(tls: TLS, awaited: Sequence[Path] = ()) -> list[Source]:
         else:
             assert each.cert is not None and each.key is not None
             sources.append(Source(place, files=(each.cert, each.key)))
-    return sources + [Source("", folder=folder, is_awaited=True) for folder in awaited]
+    if tls.acme is not None:
+        state = StateFolder(Path(tls.acme.state))
+        source = Source(
+            "tls.acme", folder=state.certificates, is_awaited=True, challenges=state.alpn
+        )
+        sources.append(source)
+    return sources
 
 
 def pairs_in(folder: Path) -> list[Files]:

@@ -17,6 +17,7 @@ from typing import Any
 from daarion_gw.config.problems import ConfigurationError, Problem
 
 from .certificate import Certificate, Standing
+from .challenges import Challenges
 from .context import Profile, new_context
 from .nonsense import keep_quiet
 from .pair import Change, Pair, plain
@@ -51,6 +52,7 @@ class Store:
     ) -> None:
         """file: in which the sources are written, for mistakes in it."""
         self._clock = clock
+        self.challenges = Challenges()
         self._profiles: dict[Profile, ssl.SSLContext] = {}
         self._pairs: dict[Files, Pair] = {}
         self._sources: dict[Source, list[Files]] = {}
@@ -188,6 +190,8 @@ class Store:
         self._pairs = plan.pairs
         self._sources = {source: [] for source in plan.sources}
         self._closed = {}
+        self.challenges.settle(next((each.challenges for each in plan.sources
+                                     if each.challenges is not None), None))  # fmt: skip
         self._settle()
 
     def look(self) -> list[Change]:

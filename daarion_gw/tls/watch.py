@@ -5,9 +5,8 @@ for all of them what becomes of the files that each of them looks at.
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from twisted.internet import endpoints
@@ -35,8 +34,7 @@ Say = Callable[..., None]
 class Watch:
     """store: those of the settings, for all listeners that name no files of their own.
 
-    tell, warn: to the log. file: of the settings. awaited: folders in which there may be no
-    certificate yet, nor even the folder. Raises ConfigurationError.
+    tell, warn: to the log. file: of the settings. Raises ConfigurationError.
     """
 
     def __init__(
@@ -46,13 +44,11 @@ class Watch:
         counters: Counters,
         tell: Say,
         warn: Say,
-        awaited: Sequence[Path] = (),
     ) -> None:
         self._counters = counters
         self._tell = tell
         self._warn = warn
-        self._awaited = awaited
-        self.store = Store(sources_of(tls, awaited), tls.strict, file or "")
+        self.store = Store(sources_of(tls), tls.strict, file or "")
         self._stores = [self.store]
         # Of listeners of Twisted's, which read them once.
         self._fixed: list[Certificate] = []
@@ -97,8 +93,8 @@ class Watch:
 
     def plan(self, tls: TLS, file: str | None) -> Plan:
         """What `take` would make of new settings; changes nothing, or raises ConfigurationError."""
-        plan = self.store.plan(sources_of(tls, self._awaited), tls.strict, file or "")
-        if self._is_needed and not plan.pairs and not self._awaited:
+        plan = self.store.plan(sources_of(tls), tls.strict, file or "")
+        if self._is_needed and not plan.pairs and tls.acme is None:
             problem = f"no certificate is left for {PREFIX}:, which this gateway listens on"
             raise ConfigurationError([Problem(file or "", None, None, "tls", problem)])
         return plan
@@ -134,6 +130,7 @@ class Watch:
 
     def look(self) -> None:
         """Once a second: what has changed in files, folders and time."""
+        self.store.challenges.look()
         changes = [change for store in self._stores for change in store.look()]
         for change in changes:
             say = self._tell if change.is_good else self._warn

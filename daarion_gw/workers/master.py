@@ -15,7 +15,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from daarion_gw import __version__
-from daarion_gw.admin.described import Reloads, Upgrades, table
+from daarion_gw.admin.described import Reloads, Upgrades, table, told_by
 from daarion_gw.admin.site import Workers
 from daarion_gw.admin.site import site as admin_site
 from daarion_gw.config.problems import ConfigurationError
@@ -136,7 +136,7 @@ class Master(Service):
         shown = self._sums.describe(listeners, admin, self._is_stopping)
         told = {"reload": self.reloads.shown(), "upgrades": self.upgrades.shown()}
         told["certificates"] = self._certificates.described()
-        return {**shown, **told}
+        return {**shown, **told, **told_by(self._companions)}
 
     def startService(self) -> None:
         """Start all workers at once. By now this process is whom twistd was told to be."""

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the real servers and clients that tests/real/ needs, on Debian 12, as root.
 #
-# From the distribution: nginx, haproxy, prometheus, nats-server, chromium and its driver, wrk,
+# From the distribution: nginx, haproxy, prometheus, nats-server, pebble, chromium and its driver, wrk,
 # slowhttptest, h2load, curl, certutil, a C compiler. Into .tools/ of the checkout: Matrix Synapse, JupyterLab, the Autobahn testsuite. Into
 # the environment that runs the tests (DAARION_TEST_VENV, else .venv): the clients of
 # requirements.txt. What is there already is left alone, so a second run takes a second.
@@ -17,7 +17,7 @@ say() { printf 'install.sh: %s\n' "$*"; }
 
 install_packages() {
     wanted=
-    for package in nginx haproxy prometheus nats-server chromium chromium-driver wrk slowhttptest \
+    for package in nginx haproxy prometheus nats-server pebble chromium chromium-driver wrk slowhttptest \
         nghttp2-client curl gcc libc6-dev libnss3-tools python3-venv; do
         dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' ||
             wanted="$wanted $package"

@@ -25,18 +25,22 @@ def authority(tmp_path_factory):
     return Authority(tmp_path_factory.mktemp("authority"))
 
 
-def settings_of(*entries, strict=False):
-    """``tls:`` with these certificates: a folder, or a pair of files."""
+def settings_of(*entries, strict=False, state=None):
+    """``tls:`` with these certificates: a folder, or a pair of files.
+
+    state: where the gateway has those that it gets by itself.
+    """
+    acme = state and {"domains": "a.example", "state": str(state)}
     certificates = [
         {"folder": str(entry)} if isinstance(entry, Path)
         else {"cert": str(entry[0]), "key": str(entry[1])}
         for entry in entries
     ]  # fmt: skip
-    return TLS(certificates=certificates, strict=strict)
+    return TLS(certificates=certificates, strict=strict, acme=acme)
 
 
-def store_of(*entries, strict=False, awaited=(), **words):
-    return Store(sources_of(settings_of(*entries), awaited), strict, **words)
+def store_of(*entries, strict=False, state=None, **words):
+    return Store(sources_of(settings_of(*entries, state=state)), strict, **words)
 
 
 @pytest.fixture
@@ -283,7 +287,7 @@ def test_an_awaited_folder_may_be_missing_and_a_client_is_refused_until_then(
     authority, asked, tmp_path
 ):
     folder = tmp_path / "state" / "certificates"
-    store = store_of(awaited=[folder])
+    store = store_of(state=tmp_path / "state")
     assert store.awaits and store.certificates == []
     listening = Listening(store)
     with pytest.raises(ssl.SSLError, match=r"(?i)unrecognized.name"):

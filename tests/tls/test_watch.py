@@ -39,8 +39,8 @@ def log():
 
 @pytest.fixture
 def watch_of(log):
-    def make(*entries, listen=("daarion-tls:443",), counters=None, **words):
-        tls = settings_of(*entries)
+    def make(*entries, listen=("daarion-tls:443",), counters=None, state=None, **words):
+        tls = settings_of(*entries, state=state)
         watch = Watch(
             tls, "gateway.yaml", counters or Counters(), log.tell, log.warn, **words
         )  # fmt: skip
@@ -82,7 +82,7 @@ def test_a_listener_without_a_certificate_is_a_mistake(watch_of):
 
 
 def test_it_may_be_without_where_certificates_are_awaited(watch_of, tmp_path):
-    watch = watch_of(awaited=[tmp_path / "none"])
+    watch = watch_of(state=tmp_path / "none")
     assert watch.certificates() == [] and watch.problems() == []
 
 
