@@ -7,7 +7,6 @@ from tests.wire.mutants import Mutant
 HEADER: Final = "daarion_gw/wire/proxy_header.py"
 FRONT: Final = "daarion_gw/front/proxy_protocol.py"
 ASKING: Final = "daarion_gw/front/asking.py"
-START: Final = "daarion_gw/front/start_probe.py"
 SERVICE: Final = "daarion_gw/service.py"
 BEGINNING: Final = "daarion_gw/upstream/beginning.py"
 ATTEMPT: Final = "daarion_gw/upstream/attempt.py"
@@ -80,8 +79,8 @@ MUTANTS: Final = (
            "factory = _Factory(self, server.unix)", _OUT + "a_client_and_a_server_on_unix_sockets"),
     Mutant("proxy-out", AGENT, "if server.send_proxy is not None:", "if False:",
            _OUT + "probes_are_nobodys"),
-    Mutant("proxy-out", START, "for server in row.introduced:", "for server in ():",
-           _OUT + "the_start_page_asks_for_nobody_too"),
+    Mutant("proxy-out", AGENT, "BeginningEndpoint(own_header(server.send_proxy), endpoint)",
+           "endpoint", _OUT + "the_start_page_asks_for_nobody_too"),
     Mutant("proxy-out", ASKING, "if client == peer.address else 0", "if True else 0",
            _OUT + "the_client_that_a_trusted_proxy_names"),
     Mutant("proxy-out", ASKING, "client = exchange.forwarded.origin.client",

@@ -253,33 +253,6 @@ def test_a_session_does_not_go_on_at_a_listener_of_another_kind(three, authority
     assert not resumed(other, authority, first, **version).client.session_reused
 
 
-# what answers in the store's place
-
-
-def test_a_challenge_is_asked_first_while_there_is_one(three, authority, tmp_path):
-    listening = Listening(store_of(*three))
-    other = Store.of_files(*map(str, authority.issue(tmp_path / "proof", "a.example")))
-    other.serve(Profile())
-    hellos = []
-
-    def answer(hello):
-        hellos.append(hello)
-        return other.context(Profile()) if b"a.example" in hello else None
-
-    def seen(name):
-        pair = Pair(listening, authority.file, name=name)
-        pair.shake()
-        return serial_of(pair.client.getpeercert(binary_form=True))
-
-    listening.challenge = answer
-    assert seen("a.example") == serial_in(tmp_path / "proof" / "fullchain.pem")
-    assert seen("x.b.example") == serial_in(three[2][0])
-    assert [hello[0] for hello in hellos] == [22, 22]
-    listening.challenge = None
-    assert seen("a.example") == serial_in(three[0][0])
-    assert len(hellos) == 2
-
-
 # what there may be
 
 
