@@ -75,15 +75,16 @@ def test_replaced_under_load(authority, tmp_path, flags):
             until(lambda: any(new in each.seen[name] for each in visitors),  # noqa: B023
                   what=f"the new certificate for {name}")  # fmt: skip
             longest = max(longest, time.monotonic() - begun)
+            assert stays.ask(get("/healthz")).body == b"OK"
         stop.set()
         for visitor in visitors:
             visitor.join()
         assert [failure for each in visitors for failure in each.failures] == []
         assert min(each.visits for each in visitors) > TIMES
-        assert stays.ask(get("/healthz")).body == b"OK"
         # By who speaks for all, at most once each: it may have come too late for one.
         assert TIMES // 2 <= gateway.output.count("new: certificate for ") <= TIMES
         assert "not taken" not in gateway.output
+        # A look a second, in whichever process; a machine that is busy is late with it.
         assert longest < 4.0
         for name in NAMES[:2]:
             now = serial_in(certbot.live / name / CERTBOT[0])
