@@ -16,6 +16,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from .roots import is_known
 
@@ -195,7 +196,10 @@ def _check_key(
 ) -> None:
     data = _read(key_file)
     try:
-        key = serialization.load_pem_private_key(data, password=None)
+        # To look for the factors of RSA's takes a third of a second; to sign with it, nothing.
+        key = serialization.load_pem_private_key(
+            data, password=None, unsafe_skip_rsa_key_validation=True
+        )
     except TypeError as error:
         raise ValueError(
             f"{key_file}: the key is encrypted, and nobody is there to ask for its password: "
@@ -208,6 +212,8 @@ def _check_key(
         ) from error
     public = _public(key.public_key())
     if public == _public(leaf.public_key()):
+        if isinstance(key, rsa.RSAPrivateKey) and not _works(key):
+            raise ValueError(f"{key_file}: the key is damaged: what it signs cannot be verified")
         return
     if any(public == _public(other.public_key()) for other in others):
         raise ValueError(
@@ -215,6 +221,15 @@ def _check_key(
             "before those that lead to the root"
         )
     raise ValueError(f"{key_file}: this key does not belong to the certificate in {cert_file}")
+
+
+def _works(key: rsa.RSAPrivateKey) -> bool:
+    form, digest = padding.PKCS1v15(), hashes.SHA256()
+    try:
+        key.public_key().verify(key.sign(b"", form, digest), b"", form, digest)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
 
 
 def _public(key: object) -> bytes:

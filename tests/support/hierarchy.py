@@ -3,6 +3,7 @@
 import datetime
 import ipaddress
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 
 from cryptography import x509
@@ -96,8 +97,11 @@ class Certbot:
         self.live.mkdir(parents=True)
         (self.live / "README").write_text("This directory contains your keys and certificates.")
 
-    def renew(self, name: str, *others: str) -> None:
-        """A new certificate for a name, and more; the links are taken away and made anew."""
+    def renew(self, name: str, *others: str, between: Callable[[], object] = int) -> None:
+        """A new certificate for a name, and more; the links are taken away and made anew.
+
+        between: called when the certificate's link is new and the key's is the old one.
+        """
         self._count += 1
         kept = [f"{stem}{self._count}.pem" for stem in ("fullchain", "privkey")]
         archive, live = self._archive / name, self.live / name
@@ -106,6 +110,8 @@ class Certbot:
         for link, file in zip(CERTBOT, kept, strict=True):
             (live / link).unlink(missing_ok=True)
             (live / link).symlink_to(Path("..", "..", "archive", name, file))
+            if link == CERTBOT[0]:
+                between()
         if not (live / "cert.pem").exists():
             (live / "cert.pem").write_bytes((live / CERTBOT[0]).read_bytes())
 

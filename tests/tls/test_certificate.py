@@ -145,6 +145,18 @@ def test_the_servers_own_certificate_is_not_the_first(tmp_path):
 # what can be served, and yet
 
 
+def test_a_damaged_rsa_key(tmp_path):
+    key = rsa.generate_private_key(65537, 2048)
+    good = key.private_numbers()
+    bad = rsa.RSAPrivateNumbers(
+        good.p, good.q, good.d ^ 4, good.dmp1 ^ 4, good.dmq1 ^ 4, good.iqmp, good.public_numbers
+    ).private_key(unsafe_skip_rsa_key_validation=True)
+    write_key(tmp_path / "key.pem", bad)
+    write_certificate(tmp_path / "cert.pem", key, NOW - DAY, NOW + DAY)
+    sentence = said((tmp_path / "cert.pem", tmp_path / "key.pem"))
+    assert sentence.startswith(f"{tmp_path}/key.pem: the key is damaged")
+
+
 def test_an_expired_certificate(files):
     key = serialization.load_pem_private_key(files[1].read_bytes(), None)
     write_certificate(files[0], key, NOW - 2 * DAY, NOW - DAY)

@@ -69,7 +69,12 @@ def test_replaced_under_load(authority, tmp_path, flags):
             visitor.start()
         for turn in range(TIMES):
             name = ("a.example", "b.example")[turn % 2]
-            certbot.renew(name, *(["*.b.example"] if turn % 2 else []))
+            others = ["*.b.example"] if turn % 2 else []
+            if turn == TIMES // 2:
+                # Long enough to be looked at, and complained of.
+                certbot.renew(name, *others, between=lambda: gateway.says(" not taken, the old"))
+            else:
+                certbot.renew(name, *others)
             new = serial_in(certbot.live / name / CERTBOT[0])
             begun = time.monotonic()
             until(lambda: any(new in each.seen[name] for each in visitors),  # noqa: B023
@@ -83,7 +88,7 @@ def test_replaced_under_load(authority, tmp_path, flags):
         assert min(each.visits for each in visitors) > TIMES
         # By who speaks for all, at most once each: it may have come too late for one.
         assert TIMES // 2 <= gateway.output.count("new: certificate for ") <= TIMES
-        assert "not taken" not in gateway.output
+        assert gateway.output.count("not taken") == 1
         # A look a second, in whichever process; a machine that is busy is late with it.
         assert longest < 4.0
         for name in NAMES[:2]:
