@@ -157,7 +157,7 @@ def _admin_of(settings: Settings, otherwise: str) -> asking.Admin:
 
 @main.group()
 def certs() -> None:
-    """Make certificates."""
+    """Make certificates for development: certs dev."""
 
 
 @certs.command()

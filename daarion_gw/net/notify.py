@@ -35,8 +35,13 @@ def status(sentence: str) -> str:
     return f"STATUS={line if len(line) <= LONGEST else line[: LONGEST - 1] + '…'}"
 
 
-def notify(*said: str, environ: Mapping[str, str] = os.environ) -> str | None:
-    """Say it; give what was wrong when there is somebody to hear it who could not be told."""
+def notify(
+    *said: str, environ: Mapping[str, str] = os.environ, patience: float = PATIENCE
+) -> str | None:
+    """Say it; give what was wrong when there is somebody to hear it who could not be told.
+
+    patience: seconds to wait where what was said before has not been read.
+    """
     place = environ.get("NOTIFY_SOCKET", "")
     if not place:
         return None
@@ -44,7 +49,7 @@ def notify(*said: str, environ: Mapping[str, str] = os.environ) -> str | None:
     address = f"\0{place[1:]}" if place.startswith("@") else place
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as end:
-            end.settimeout(PATIENCE)
+            end.settimeout(patience)
             end.sendto("\n".join(said).encode(), address)
     except OSError as error:
         return f"{place}: {error.strerror or error}"

@@ -11,7 +11,7 @@ from typing import Any
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from .notify import ALIVE, READY, STOPPING, main_pid, notify, reloading, status
+from .notify import ALIVE, PATIENCE, READY, STOPPING, main_pid, notify, reloading, status
 
 _ERRORS = 2
 
@@ -49,7 +49,7 @@ class Systemd:
         self._environ = environ
         self._within = watchdog(environ, os.getpid())
         # It runs in the loop: one that stands still is not heard of, and that is the point.
-        self._feeding = LoopingCall(self._say, ALIVE)
+        self._feeding = LoopingCall(self._feed)
         self._feeding.clock = reactor
 
     def serves(self, how: str) -> None:
@@ -89,7 +89,11 @@ class Systemd:
         if self._feeding.running:
             self._feeding.stop()
 
-    def _say(self, *what: str) -> None:
-        if wrong := notify(*what, environ=self._environ):
+    def _feed(self) -> None:
+        # There is a next time: nobody has to wait for a systemd that does not read.
+        self._say(ALIVE, patience=0.0)
+
+    def _say(self, *what: str, patience: float = PATIENCE) -> None:
+        if wrong := notify(*what, environ=self._environ, patience=patience):
             told = what[0].partition("\n")[0]
             self._log.warn("systemd could not be told {told}: {wrong}", told=told, wrong=wrong)

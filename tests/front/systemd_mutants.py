@@ -28,6 +28,8 @@ MUTANTS: Final = (
            _UNDER + "one_that_is_stuck_says_where"),
     Mutant("watchdog", SYSTEMD, "            self._feeding.stop()", "            pass",
            _SAID + "who_is_followed_is_heard_of_no_more"),
+    Mutant("watchdog", SYSTEMD, "self._say(ALIVE, patience=0.0)", "self._say(ALIVE)",
+           _SAID + "nobody_waits_for_a_systemd_that_does_not_read"),
     Mutant("watchdog", UPGRADE, "for_successor(os.environ, os.getpid())", "dict(os.environ)",
            _UNDER + "who_follows_is_made_known_and_is_heard_of[one process]"),
     Mutant("watchdog", UPGRADE, "        self._systemd.lives()\n", "",

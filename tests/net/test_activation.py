@@ -19,6 +19,8 @@ def bound(host: str, family: int = socket.AF_INET, only: bool = False) -> tuple[
         sock.close()
         pytest.skip("this machine has no IPv6")
     sock.listen()
+    # As systemd hands it over.
+    sock.set_inheritable(True)
     port = sock.getsockname()[1]
     return sock.detach(), port
 

@@ -9,6 +9,7 @@ import pytest
 from twisted.internet.task import Clock
 
 from daarion_gw.net.systemd import Systemd, for_successor, watchdog
+from tests.support.waiting import Stopwatch
 
 ALIVE = "WATCHDOG=1"
 
@@ -127,6 +128,19 @@ def test_a_status_is_a_line_that_ends(clock, heard, tmp_path):
     under(clock, tmp_path).serves("x" * 5000)
     (said,) = heard.take()
     assert len(said) == len("READY=1\nSTATUS=") + 300 and said.endswith("x…")
+
+
+def test_nobody_waits_for_a_systemd_that_does_not_read(clock, heard, tmp_path):
+    """Feeding is given up at once; what is said once only may take a moment."""
+    systemd = under(clock, tmp_path, WATCHDOG_USEC="2000000")
+    systemd.serves("")
+    more = int(Path("/proc/sys/net/unix/max_dgram_qlen").read_text()) + 20
+    with Stopwatch() as taken:
+        clock.pump([1.0] * more)
+    assert taken.seconds < 5
+    assert len(heard.take()) < more, "not all of it had room"
+    clock.advance(1.0)
+    assert heard.take() == [ALIVE]
 
 
 def test_without_systemd_nothing_is_said():

@@ -8,6 +8,7 @@ import os
 import socket
 import struct
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -54,16 +55,21 @@ class Systemd:
         self._place = folder / "notify"
         self._heard = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._heard.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-        self._heard.setblocking(False)
         self._heard.bind(str(self._place))
+        # 0: not known yet, whoever speaks is believed.
         self.main = 0
         # What its main process has said, each message as its lines, but that it is alive: all of
         # it, and what was not asked for yet.
         self.all: list[list[str]] = []
         self.told: list[list[str]] = []
         self.fed: list[float] = []
+        # Ten messages fit into the queue: it has to be read all the time, as systemd does.
+        self._listening = threading.Thread(target=self._listen)
+        self._listening.start()
 
     def close(self) -> None:
+        self._heard.shutdown(socket.SHUT_RDWR)
+        self._listening.join(10)
         self._heard.close()
         for sock in self._sockets.values():
             sock.close()
@@ -75,6 +81,7 @@ class Systemd:
         files = [sock.fileno() for sock in self._sockets.values()]
         if self._watchdog is not None:
             variables["WATCHDOG_USEC"] = str(round(self._watchdog * 1e6))
+        self.main = 0
         self.all.clear()
         self.told.clear()
         line = Line(
@@ -89,7 +96,6 @@ class Systemd:
         """Wait for the first message with the line ``word``; what was said until then is over."""
 
         def look() -> list[str] | None:
-            self.listen()
             while self.told:
                 message = self.told.pop(0)
                 if word in message:
@@ -100,19 +106,16 @@ class Systemd:
         assert found is not None
         return found
 
-    def listen(self) -> None:
-        """Take in all that has been said by now."""
+    def _listen(self) -> None:
         while True:
-            try:
-                data, control, _, _ = self._heard.recvmsg(4096, 64)
-            except BlockingIOError:
+            data, control, _, _ = self._heard.recvmsg(4096, 64)
+            if not data:
                 return
             ((_, _, credentials),) = control
             pid, _, _ = _CREDENTIALS.unpack(credentials)
-            if self.main and pid != self.main:
-                # Of another process it is not believed.
-                continue
-            self._take(data.decode().split("\n"))
+            # Of another process it is not believed.
+            if self.main in (0, pid):
+                self._take(data.decode().split("\n"))
 
     def _take(self, message: list[str]) -> None:
         for line in message:
@@ -126,23 +129,13 @@ class Systemd:
 
     def is_fed_again(self) -> None:
         """Wait until it has been fed twice from now on."""
-        self.listen()
         before = len(self.fed)
-
-        def look() -> bool:
-            self.listen()
-            return len(self.fed) >= before + 2
-
-        until(look, what="WATCHDOG=1, twice")
+        until(lambda: len(self.fed) >= before + 2, what="WATCHDOG=1, twice")
 
     def feedings(self, during: float) -> int:
         """How often it is fed in so many seconds from now on."""
-        self.listen()
         before = len(self.fed)
-        end = time.monotonic() + during
-        while time.monotonic() < end:
-            self.listen()
-            time.sleep(0.01)
+        time.sleep(during)
         return len(self.fed) - before
 
 
