@@ -293,6 +293,27 @@ def test_a_predecessor_that_is_killed_leaves_a_gateway(alone):
     alone.end()
 
 
+def test_the_operator_is_answered_by_the_old_one_as_long_as_it_may_go_on(tmp_path, origin):
+    line = Line(tmp_path, CONFIG, flags=("--workers", "2"), ORIGIN=origin.url)
+    try:
+        old = line.ask_for_upgrade()
+        until(lambda: line.output.count("admin on ") == 2, what="the successor's listeners")
+        os.kill(old, signal.SIGSTOP)
+        until(lambda: line.output.count("2 workers (pids") == 2, what="the successor's workers")
+        with socket.create_connection(("127.0.0.1", int(line.admin.split(":")[1]))) as asking:
+            asking.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+            asking.settimeout(0.5)
+            with pytest.raises(TimeoutError):
+                asking.recv(1)
+            os.kill(old, signal.SIGCONT)
+            asking.settimeout(10)
+            assert asking.recv(1)
+        line.says(f"took over from process {old}")
+        line.end()
+    finally:
+        line.kill()
+
+
 # how it is started
 
 

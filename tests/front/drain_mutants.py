@@ -54,7 +54,7 @@ MUTANTS: Final = (
            "self._channel = Channel(self._obey, lambda: None)",
            _NEXT + "a_predecessor_that_is_killed_leaves_a_gateway"),
     Mutant("hand over", "daarion_gw/tap.py", "self._heir.hold_back(self._gateway.ports)", "pass",
-           _NEXT + "the_command_waits_for_the_new_process[workers]"),
+           _NEXT + "the_operator_is_answered_by_the_old_one_as_long_as_it_may_go_on"),
     Mutant("hand over", UPGRADE, "            open_again(port)\n", "            pass\n",
            _NEXT + "the_command_waits_for_the_new_process[one process]"),
 )  # fmt: skip

@@ -21,7 +21,7 @@ from tests.support.gateway import GatewayProcess
 
 pytestmark = pytest.mark.usefixtures("gateway_only")
 
-SECONDS = float(os.environ.get("DAARION_OVERLOAD_SECONDS", "8"))
+SECONDS = float(os.environ.get("DAARION_OVERLOAD_SECONDS", "5"))
 MEGABYTE = 1 << 20
 
 # Clients that are let in; ten times as many come, and again and again when they are refused.
