@@ -89,7 +89,8 @@ class Gateway(Service):
         self._groups: dict[str, Group] = {}
         self._sweep = Sweep(reactor)
         self._access_log = self._open_log(settings)
-        root, self._groups = self._build_root(settings)
+        root, groups = self._build_root(settings)
+        self._serve_by(groups)
         self._site: Any = Site(root, reactor=reactor)
         self.reception = Reception(
             reactor, settings.gateway, root, self.counters, self._access_log, self._sweep,
@@ -148,6 +149,13 @@ class Gateway(Service):
         group = Group(upstream, members, self._secret)
         group.settle(self.counters.upstream(name), self._share, self._groups.get(name))
         return group
+
+    def _serve_by(self, groups: dict[str, Group]) -> None:
+        for group in self._groups.values():
+            group.retire()
+        self._groups = groups
+        for group in groups.values():
+            group.serve()
 
     def _member(self, upstream: Upstream, server: Server) -> Member:
         """A server at run time: the same one over a reload, as long as its address is."""

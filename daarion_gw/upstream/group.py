@@ -57,6 +57,7 @@ class Group:
         self._takers = tuple(each for each in self.members if each not in self._draining)
         self._untried: Sequence[Member] = ()
         self._judged = -1
+        self._serves = False
         said = upstream.breaker
         self.breaker = Breaker(said, clock()) if said is not None else None
         self.sticky = (
@@ -84,19 +85,31 @@ class Group:
         return f"<Group {self.upstream.name}: {', '.join(map(repr, self.members))}>"
 
     def settle(self, counters: UpstreamCounters, share: int, before: "Group | None") -> None:
-        """Go on where the one ``before`` a reload was. share: how many processes ask as one."""
+        """Go on where the one ``before`` a reload was. share: how many processes ask as one.
+
+        The one before may yet have to go on: nothing of it changes until `serve`.
+        """
         self.counters = counters
         upstream = self.upstream
         if before is not None and before.upstream.breaker == upstream.breaker:
             self.breaker = before.breaker
-        counters.breaker_open = int(not self._is_closed)
         if before is not None and set(before.members) == set(self.members):
             self.budget = before.budget
-            self.budget.settle(upstream.retry.budget)
         if before is not None and before.upstream.limits == upstream.limits:
             self.places = before.places
         elif upstream.limits.in_flight is not None:
             self.places = Places(upstream.limits, share)
+
+    def serve(self) -> None:
+        """Requests go by this one from now on."""
+        self._serves = True
+        self.budget.settle(self.upstream.retry.budget)
+        self.counters.breaker_open = int(not self._is_closed)
+
+    def retire(self) -> None:
+        """None goes by it any more; what is under way ends with it, and says nothing of now."""
+        self._serves = False
+        self.counters.breaker_open = 0
 
     @property
     def requests(self) -> int:
@@ -106,6 +119,8 @@ class Group:
     def tick(self) -> None:
         """A second is over."""
         self.budget.tick(self.requests)
+        # Exchanges of a configuration before may have changed it.
+        self.counters.breaker_open = int(not self._is_closed)
 
     @property
     def _is_closed(self) -> bool:
@@ -176,7 +191,8 @@ class Group:
             return
         sentence = breaker.ended(began, now, good)
         is_closed = self._is_closed
-        self.counters.breaker_open = int(not is_closed)
+        if self._serves:
+            self.counters.breaker_open = int(not is_closed)
         if sentence is not None:
             tell = self._log.info if is_closed else self._log.warn
             tell("upstream {name}: {sentence}", name=self.upstream.name, sentence=sentence)

@@ -60,6 +60,13 @@ class World:
         self.settings = upstream(weights, **said)
         self.members = members_of(self.settings)
         self.group = Group(self.settings, self.members, secret, self.clock)
+        self.group.serve()
+
+    def follow(self, before: "World") -> None:
+        """Take the place of ``before``, as after a reload."""
+        self.group.settle(before.group.counters, 1, before.group)
+        before.group.retire()
+        self.group.serve()
 
     def pick(self, *tried: int, request: Asking | None = None) -> int | None:
         """Which server is chosen, by its number."""

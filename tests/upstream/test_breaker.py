@@ -126,7 +126,7 @@ def test_an_upstream_counts_and_tells_it():
 def test_it_outlives_a_reload_that_does_not_change_it():
     before, after = World((1,), breaker=SETTINGS), World((1, 1), breaker=SETTINGS)
     fail(before, 4)
-    after.group.settle(before.group.counters, 1, before.group)
+    after.follow(before)
     assert after.group.breaker is before.group.breaker
     assert after.group.counters.breaker_open == 1
 
@@ -135,9 +135,38 @@ def test_it_outlives_a_reload_that_does_not_change_it():
 def test_one_that_was_changed_begins_anew(changed):
     before, after = World((1,), breaker=SETTINGS), World((1,), breaker=changed)
     fail(before, 4)
-    after.group.settle(before.group.counters, 1, before.group)
+    after.follow(before)
     assert after.group.breaker is None or after.group.breaker.admits(0.0)
     assert after.group.counters.breaker_open == 0
+
+
+def test_nothing_of_it_changes_by_a_reload_that_fails():
+    before, after = World((1,), breaker=SETTINGS), World((1,))
+    fail(before, 4)
+    after.group.settle(before.group.counters, 1, before.group)
+    assert before.group.counters.breaker_open == 1
+
+
+def test_what_ends_after_it_was_turned_off_says_nothing_of_now():
+    before, after = World((1,), breaker=SETTINGS), World((1,))
+    after.follow(before)
+    fail(before, 4)
+    assert after.group.counters.breaker_open == 0
+
+
+def test_what_ends_after_a_reload_counts_where_it_goes_on():
+    before, after = World((1,), breaker=SETTINGS), World((1, 1), breaker=SETTINGS)
+    after.follow(before)
+    fail(before, 4)
+    after.group.tick()
+    assert after.group.counters.breaker_open == 1
+
+
+def test_an_upstream_that_is_gone_has_none_open():
+    world = World((1,), breaker=SETTINGS)
+    fail(world, 4)
+    world.group.retire()
+    assert world.group.counters.breaker_open == 0
 
 
 def test_without_a_breaker_there_is_none():
