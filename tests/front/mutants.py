@@ -13,6 +13,7 @@ from pathlib import Path
 from shutil import ignore_patterns
 
 from tests.front import (
+    acme_mutants,
     drain_mutants,
     front_mutants,
     http2_mutants,
@@ -45,6 +46,7 @@ def all_mutants() -> list[Mutant]:
         drain_mutants.MUTANTS,
         proxy_mutants.MUTANTS,
         systemd_mutants.MUTANTS,
+        acme_mutants.MUTANTS,
     )
     return [mutant for each in lists for mutant in each]
 

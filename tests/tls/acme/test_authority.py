@@ -1,11 +1,13 @@
 """What is made of an authority's words; the authority itself is in tests/real/test_acme.py."""
 
+import json
+
 import pytest
 import requests
 from acme import errors, messages
 
 from daarion_gw.config.acme import ACME
-from daarion_gw.tls.acme.authority import RefusedError, checked, in_words, seconds_of
+from daarion_gw.tls.acme.authority import RefusedError, _NewOrder, checked, in_words, seconds_of
 
 SETTINGS = ACME(domains="app.example.com", directory="https://ca.example/dir")
 
@@ -31,6 +33,16 @@ def test_when_it_wants_to_be_asked_again(told, seconds):
     if told is not None:
         answer.headers["Retry-After"] = told
     assert seconds_of(answer) == seconds
+
+
+def test_an_order_says_what_it_renews():
+    """RFC 9773 5: authorities that are told so put no limit to renewals."""
+    names = (messages.Identifier(typ=messages.IDENTIFIER_FQDN, value="app.example.com"),)
+    order = json.loads(_NewOrder(identifiers=names, replaces="a.b").json_dumps())
+    assert order == {
+        "identifiers": [{"type": "dns", "value": "app.example.com"}],
+        "replaces": "a.b",
+    }
 
 
 def test_what_went_wrong_is_told_in_words():
