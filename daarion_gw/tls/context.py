@@ -1,7 +1,9 @@
-"""What a listener agrees to: versions, ciphers, protocols, tickets. Built once, not per client."""
+"""What a listener agrees to: versions, ciphers, groups, tickets. Built once, not per client."""
 
 import ssl
 from dataclasses import dataclass
+
+from .groups import set_groups
 
 # Mozilla's "intermediate" for TLS 1.2, without those of finite-field Diffie-Hellman, which
 # cost most and which no client needs that has the rest. TLS 1.3 has none that are weak. The
@@ -38,14 +40,11 @@ class Profile:
 
 
 def new_context(profile: Profile) -> ssl.SSLContext:
-    """A context without a certificate.
-
-    Groups are OpenSSL's own: with 3.5 and later X25519MLKEM768 is the first of them. Python can
-    set no more than a single one, which would shut out everybody else.
-    """
+    """A context without a certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(CIPHERS)
+    set_groups(context)
     # All of them are good: the client knows which its hardware can do.
     context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
     # OpenSSL 3 does not let clients begin one anyway, 1.1.1 does.
