@@ -177,6 +177,7 @@ class Gateway(Service):
             send_at_once(port)
             self.ports.listeners.append((text, port))
         expect_headers(self.reception, self.ports.listeners, self.settings.gateway.proxy_protocol)
+        self.reception.settle_tls(self.settings.tls, self.ports.listeners)
         if self._admin is not None:
             # It brings prometheus_client, which one without an admin listener does not need.
             from daarion_gw.admin.site import site
@@ -335,6 +336,7 @@ class Gateway(Service):
         self._site.resource = root
         self.reception.settle(new, log)
         expect_headers(self.reception, self.ports.listeners, new.proxy_protocol)
+        self.reception.settle_tls(settings.tls, self.ports.listeners)
         self._protection.settle(new.overload)
         self.reception.lead_by(root)
         if log is not self._access_log:

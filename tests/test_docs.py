@@ -113,6 +113,8 @@ SECTIONS: dict[str, tuple[tuple[str | int, ...], type[BaseModel]]] = {
     "proxy_protocol": (("gateway", "proxy_protocol"), shape.WrittenProxyProtocol),
     "gateway limits": (("gateway", "limits"), shape.ClientLimits),
     "overload": (("gateway", "overload"), shape.Signals),
+    "client_certificates": (("tls", "client_certificates"), shape.ClientCertificates),
+    "hsts": (("tls", "hsts"), shape.StrictTransport),
     "routes": (("routes", "/x/"), shape.WrittenRoute),
     "timeouts": (("routes", "/x/", "timeouts"), shape.Timeouts),
     "websocket": (("routes", "/x/", "websocket"), shape.WrittenWebSocket),
