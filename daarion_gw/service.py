@@ -118,6 +118,7 @@ class Gateway(Service):
         """The certificates, given to the listeners; raises `ConfigurationError`."""
         watch = Watch(settings.tls, settings.source, self.counters, self._tell, self._warn)
         watch.give(self._listen if self._admin is None else [*self._listen, self._admin])
+        watch.ask(self._listen)
         return watch
 
     def _open_log(self, settings: Settings) -> AccessLog:

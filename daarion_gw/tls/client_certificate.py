@@ -6,14 +6,13 @@ expired since, which nobody looks at when a session is resumed.
 
 import base64
 import hashlib
+import math
 import re
 from dataclasses import dataclass
 from functools import lru_cache
 
 from cryptography import x509
 
-# To who was asked for one and has none.
-NONE = b"X-Client-Cert-Verified: false\r\n"
 # A client opens many connections; a certificate is read once.
 _REMEMBERED = 256
 
@@ -27,6 +26,11 @@ class ClientCertificate:
 
     lines: bytes
     expires: float
+    is_verified: bool = True
+
+
+# Of who was asked for one and has shown none.
+NOBODY = ClientCertificate(b"X-Client-Cert-Verified: false\r\n", math.inf, is_verified=False)
 
 
 @lru_cache(_REMEMBERED)

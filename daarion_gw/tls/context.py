@@ -3,6 +3,7 @@
 import ssl
 from dataclasses import dataclass
 
+from .clients import Clients
 from .groups import set_groups
 from .openssl import set_suites
 
@@ -34,15 +35,17 @@ TICKETS = 1
 class Profile:
     """What listeners may differ in: each certificate has one context for each of them.
 
-    protocols: what may be agreed by ALPN, the best first.
+    protocols: what may be agreed by ALPN, the best first. clients: None = they are not asked for
+    certificates.
     """
 
     protocols: tuple[bytes, ...] = HTTP_1
+    clients: Clients | None = None
 
     @property
     def label(self) -> bytes:
         """Tells it from others: a session that began under one does not go on under another."""
-        return repr(self.protocols).encode()
+        return repr(self.protocols).encode() + (self.clients.label if self.clients else b"")
 
 
 def new_context(profile: Profile) -> ssl.SSLContext:
@@ -57,4 +60,6 @@ def new_context(profile: Profile) -> ssl.SSLContext:
     context.options |= ssl.OP_NO_RENEGOTIATION
     context.num_tickets = TICKETS
     context.set_alpn_protocols([name.decode("ascii") for name in profile.protocols])
+    if profile.clients is not None:
+        profile.clients.ask(context)
     return context

@@ -28,6 +28,7 @@ from tests.front import (
     systemd_mutants,
     upstream_mutants,
 )
+from tests.tls import client_mutants
 from tests.wire.mutants import ROOT, Mutant, copy_into, run_tests
 
 
@@ -39,6 +40,7 @@ def all_mutants() -> list[Mutant]:
         security_mutants.MUTANTS,
         seeking_mutants.MUTANTS,
         server_mutants.MUTANTS,
+        client_mutants.MUTANTS,
         http2_mutants.MUTANTS,
         https_mutants.MUTANTS,
         machine_mutants.MUTANTS,
