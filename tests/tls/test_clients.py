@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509 import ExtendedKeyUsageOID, load_pem_x509_certificate
+from cryptography.x509 import ExtendedKeyUsage, ExtendedKeyUsageOID, load_pem_x509_certificate
 
 from daarion_gw.config.problems import ConfigurationError
 from daarion_gw.config.tls import TLS
@@ -123,13 +123,13 @@ def test_who_is_not_asked_is_nobody(store, servers, anna, version):
 
 @pytest.fixture(scope="module")
 def bad(authority, servers, folder):
-    server_only = ExtendedKeyUsageOID.SERVER_AUTH
+    server_only = (ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]),)
     return {
         "another authority's": servers.issue(folder / "bad-1", "anna"),
         "expired": authority.issue(folder / "bad-2", "anna", since=-2 * DAY, until=-HOUR),
         "not yet valid": authority.issue(folder / "bad-3", "anna", since=HOUR),
         "without its chain": authority.issue(folder / "bad-4", "anna", with_chain=False),
-        "for servers": authority.issue(folder / "bad-5", "anna", use=server_only),
+        "for servers": authority.issue(folder / "bad-5", "anna", more=server_only),
     }
 
 
@@ -146,7 +146,8 @@ def test_who_shows_a_bad_one_does_not_come_in(store, servers, authority, bad, wh
 
 
 def test_one_for_clients_is_good(store, servers, authority, folder):
-    issued = authority.issue(folder / "use", "anna", use=ExtendedKeyUsageOID.CLIENT_AUTH)
+    use = (ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]),)
+    issued = authority.issue(folder / "use", "anna", more=use)
     assert let_in(met(listening(store, authority, "required"), servers, issued))
 
 
