@@ -25,9 +25,9 @@ from daarion_gw.wire.request import RequestHead
 from daarion_gw.wire.request_receiver import Reading, RequestReceiver
 
 from .answering import Answering
-from .certified import certify
 from .conversation import Conversation, Why
 from .http2 import HTTP2Connection
+from .peers import certify
 from .turned_away import ANSWER
 
 if TYPE_CHECKING:

@@ -107,12 +107,12 @@ def port_number(port: Any) -> int | None:
 
 
 def has_tls(port: Any) -> bool:
-    """Whether clients of a port speak TLS with us, whatever else is put around it."""
+    """Whether clients of a port speak TLS with us, whatever else is put around it or before it."""
     factory = getattr(port, "factory", None)
     while factory is not None:
         if isinstance(factory, TLSFactory | TLSMemoryBIOFactory):
             return True
-        factory = getattr(factory, "wrappedFactory", None)
+        factory = getattr(factory, "wrappedFactory", None) or getattr(factory, "behind", None)
     return False
 
 

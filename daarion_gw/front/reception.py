@@ -11,7 +11,6 @@ from email.utils import formatdate
 from itertools import count
 from typing import Any
 
-from twisted.internet.address import UNIXAddress
 from twisted.logger import Logger
 
 from daarion_gw.config.settings import Gateway
@@ -21,14 +20,7 @@ from daarion_gw.net.sweep import Sweep
 from daarion_gw.observe.access_log import AccessLog
 from daarion_gw.observe.counters import Counters
 from daarion_gw.wire.answer import AnswerHead, Framing
-from daarion_gw.wire.client import (
-    Origin,
-    Peer,
-    Trust,
-    believed_request_id,
-    origin_of,
-    plain_address,
-)
+from daarion_gw.wire.client import Origin, Peer, Trust, believed_request_id, origin_of
 from daarion_gw.wire.faults import WireError
 from daarion_gw.wire.passage import PSEUDONYM, SECURITY_LINES, strict_line
 from daarion_gw.wire.request import RequestFields, RequestHead
@@ -36,11 +28,11 @@ from daarion_gw.wire.target import path_of
 from daarion_gw.wire.upgrade import origin_allowed, wants_websocket
 
 from .admission import Admission
-from .certified import certify
 from .conversation import Connected, Near
 from .crowds import Crowds
 from .exchange import Exchange
 from .leaving import FAREWELL, Later, Spread, time_for
+from .peers import peer_of
 from .records import entry_of, entry_of_own
 from .refusals import ALLOW, CLOSING, send_refusal
 from .relay import Relay, open_relay
@@ -127,16 +119,8 @@ class Reception:
     # connections
 
     def peer_of(self, transport: Any, is_secure: bool) -> Peer:
-        """Who is at the other end; one at the end of a UNIX socket is on this machine."""
-        scheme = b"https" if is_secure else b"http"
-        address = transport.getPeer()
-        if isinstance(address, UNIXAddress):
-            peer = Peer(b"127.0.0.1", self._trust, scheme, trusted=True)
-        else:
-            peer = Peer(plain_address(address.host), self._trust, scheme)
-        if self.asks_certificates:
-            certify(peer, transport)
-        return peer
+        """Who is at the other end (`peers`)."""
+        return peer_of(transport, is_secure, self._trust, self.asks_certificates)
 
     def connection_opened(self, near: Connected) -> None:
         front = self.counters.front

@@ -9,6 +9,7 @@ from twisted.internet.address import IPv4Address, UNIXAddress
 from twisted.protocols.policies import WrappingFactory
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
+from daarion_gw.front.proxy_protocol import Introducing
 from daarion_gw.front.to_https import way_to_https
 from daarion_gw.tls.endpoint import TLSFactory
 from tests.support.certificates import NAME, client_context, make_certificate
@@ -285,6 +286,9 @@ def test_tls_is_seen_through_what_is_put_around_it():
     inside = wrapped(WrappingFactory, wrapped(TLSFactory))
     assert way_to_https("auto", [Port(80), Port(443, inside)]) is not None
     assert way_to_https("auto", [Port(80), Port(443, wrapped(WrappingFactory))]) is None
+    before = Introducing.__new__(Introducing)
+    before.behind = wrapped(TLSFactory)
+    assert way_to_https("auto", [Port(80), Port(443, before)]) is not None
 
 
 class Near:

@@ -9,9 +9,9 @@ import pytest
 from cryptography import x509
 
 from tests.real.installed import need_program, need_tool
-from tests.support.hierarchy import DAY, Authority
 from tests.support.certificates import NAME
 from tests.support.gateway import GatewayProcess
+from tests.support.hierarchy import DAY, Authority
 
 # What ends in time for each change; without these testssl.sh looks at everything.
 FULL = os.environ.get("TESTSSL_FULL") == "1"

@@ -5,11 +5,11 @@ from typing import Final
 from tests.wire.mutants import Mutant
 
 CERTIFICATE: Final = "daarion_gw/tls/client_certificate.py"
-CERTIFIED: Final = "daarion_gw/front/certified.py"
 CLIENTS: Final = "daarion_gw/tls/clients.py"
 CONNECTION: Final = "daarion_gw/tls/connection.py"
 CONTEXT: Final = "daarion_gw/tls/context.py"
 HTTP1: Final = "daarion_gw/front/http1.py"
+PEERS: Final = "daarion_gw/front/peers.py"
 LISTENING: Final = "daarion_gw/tls/listening.py"
 RECEPTION: Final = "daarion_gw/front/reception.py"
 STORE: Final = "daarion_gw/tls/store.py"
@@ -45,15 +45,15 @@ MUTANTS: Final = (
            _KNOWN + "a_reload_lets_in_others"),
     Mutant("client reload", STORE, "                pair.contexts.pop(profile, None)\n",
            "                pass\n", _LET_IN + "what_is_asked_no_more_is_forgotten"),
-    Mutant("known clients", RECEPTION, "certify(peer, transport)", "pass",
+    Mutant("known clients", PEERS, "        certify(peer, transport)", "        pass",
            _KNOWN + "where_nobody_is_asked_nothing_is_told"),
-    Mutant("known clients", CERTIFIED, '        peer.certify(b"")\n', "        pass\n",
+    Mutant("known clients", PEERS, '        peer.certify(b"")\n', "        pass\n",
            _KNOWN + "where_nobody_is_asked_nothing_is_told"),
     Mutant("known clients", HTTP1, "            certify(self.peer, self.transport)\n",
            "            pass\n", _KNOWN + "the_upstream_knows_who_it_is"),
     Mutant("known clients", RECEPTION,
            "if proxy.needs_certificate and not near.peer.has_certificate:", "if False:",
            _KNOWN + "and_nobody_else"),
-    Mutant("known clients", CERTIFIED, "peer.certify(shown.lines, shown.is_verified)",
+    Mutant("known clients", PEERS, "peer.certify(shown.lines, shown.is_verified)",
            "peer.certify(shown.lines, True)", _KNOWN + "and_nobody_else"),
 )  # fmt: skip

@@ -17,8 +17,8 @@ from daarion_gw.tls.context import Profile
 from daarion_gw.tls.listening import Listening
 from daarion_gw.tls.store import Store
 from daarion_gw.tls.tickets import TicketKeys, can_set
-from tests.support.hierarchy import DAY, HOUR, Authority
 from tests.support.certificates import NAME
+from tests.support.hierarchy import DAY, HOUR, Authority
 from tests.tls.in_memory import V13, VERSIONS, Pair
 
 needs_keys = pytest.mark.skipif(not can_set(), reason="this Python's OpenSSL is out of reach")

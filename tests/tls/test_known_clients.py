@@ -10,9 +10,9 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_pem_x509_certificate
 
-from tests.support.hierarchy import Authority
 from tests.support.certificates import NAME
 from tests.support.gateway import ANYWHERE, GatewayProcess
+from tests.support.hierarchy import Authority
 from tests.support.http2 import HTTP2Client, request_fields
 from tests.support.message import answer, get, request
 from tests.support.websocket import upgrade
