@@ -134,7 +134,7 @@ BASE: dict[str, Any] = {
     # Before all else: where a test stands is a part of its settings.
     "tests": [{"url": "/x/", "upstream": "u"}],
     "gateway": {"access_log": {}},
-    "tls": {"acme": {"domains": ["app.example.com"]}},
+    "tls": {"acme": {"domains": ["app.example.com"]}, "client_certificates": {"ca": "ca.pem"}},
     "routes": {"/x/": {"to": "u", "timeouts": {}, "websocket": {}}},
     "upstreams": {
         "u": {"servers": [{"url": "http://h:1"}], "health_check": {"path": "/h"}},
