@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast servers lint types format bench bench-peers bench-quick autobahn-full upgrade-full overload-full replacing-full soak mutants fuzz wheel clean
+.PHONY: help run test test-fast servers lint types format bench bench-peers bench-quick autobahn-full upgrade-full overload-full replacing-full tls-scan-full soak mutants fuzz wheel clean
 
 help:  ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -82,6 +82,9 @@ overload-full: $(VENV)/.test  ## ten times what can be served, for 30 seconds
 
 replacing-full: $(VENV)/.test  ## fifty certificates one after the other under load, with and without workers
 	REPLACING_FULL=1 $(BIN)/python -m pytest tests/tls/test_replacing.py
+
+tls-scan-full: $(VENV)/.test  ## all that testssl.sh looks at on a TLS listener (two minutes)
+	TESTSSL_FULL=1 $(BIN)/python -m pytest tests/real/test_tls_scans.py
 
 soak: $(VENV)/.test  ## mixed traffic for fifteen minutes; memory must stay flat
 	DAARION_SOAK_SECONDS=900 $(BIN)/python -m pytest tests/real/test_soak.py

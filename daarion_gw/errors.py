@@ -21,6 +21,7 @@ class Fault(Enum):
     TARGET_TOO_LONG = (414, "URI Too Long", "client")
     EXPECTATION_FAILED = (417, "Expectation Failed", "client")
     UPGRADE_REQUIRED = (426, "Upgrade Required", "client")
+    CERTIFICATE_REQUIRED = (403, "Client Certificate Required", "client")
     ORIGIN_NOT_ALLOWED = (403, "Forbidden", "client")
     FIELDS_TOO_LARGE = (431, "Request Header Fields Too Large", "client")
     CODING_NOT_IMPLEMENTED = (501, "Not Implemented", "client")

@@ -119,6 +119,7 @@ class Gateway(Service):
         """The certificates, given to the listeners; raises `ConfigurationError`."""
         watch = Watch(settings.tls, settings.source, self.counters, self._tell, self._warn)
         watch.give(self._listen if self._admin is None else [*self._listen, self._admin])
+        watch.ask(self._listen)
         return watch
 
     def _open_log(self, settings: Settings) -> AccessLog:
@@ -185,6 +186,7 @@ class Gateway(Service):
             send_at_once(port)
             self.ports.listeners.append((text, port))
         expect_headers(self.reception, self.ports.listeners, self.settings.gateway.proxy_protocol)
+        self.reception.settle_tls(self.settings.tls, self.ports.listeners)
         if self._admin is not None:
             # It brings prometheus_client, which one without an admin listener does not need.
             from daarion_gw.admin.site import site
@@ -343,6 +345,7 @@ class Gateway(Service):
         self._site.resource = root
         self.reception.settle(new, log)
         expect_headers(self.reception, self.ports.listeners, new.proxy_protocol)
+        self.reception.settle_tls(settings.tls, self.ports.listeners)
         self._protection.settle(new.overload)
         self.reception.lead_by(root)
         if log is not self._access_log:

@@ -113,6 +113,8 @@ SECTIONS: dict[str, tuple[tuple[str | int, ...], type[BaseModel]]] = {
     "proxy_protocol": (("gateway", "proxy_protocol"), shape.WrittenProxyProtocol),
     "gateway limits": (("gateway", "limits"), shape.ClientLimits),
     "overload": (("gateway", "overload"), shape.Signals),
+    "client_certificates": (("tls", "client_certificates"), shape.ClientCertificates),
+    "hsts": (("tls", "hsts"), shape.StrictTransport),
     "routes": (("routes", "/x/"), shape.WrittenRoute),
     "timeouts": (("routes", "/x/", "timeouts"), shape.Timeouts),
     "websocket": (("routes", "/x/", "websocket"), shape.WrittenWebSocket),
@@ -132,7 +134,7 @@ BASE: dict[str, Any] = {
     # Before all else: where a test stands is a part of its settings.
     "tests": [{"url": "/x/", "upstream": "u"}],
     "gateway": {"access_log": {}},
-    "tls": {"acme": {"domains": ["app.example.com"]}},
+    "tls": {"acme": {"domains": ["app.example.com"]}, "client_certificates": {"ca": "ca.pem"}},
     "routes": {"/x/": {"to": "u", "timeouts": {}, "websocket": {}}},
     "upstreams": {
         "u": {"servers": [{"url": "http://h:1"}], "health_check": {"path": "/h"}},

@@ -1,6 +1,7 @@
 """What can only be judged by looking at more than one value of the file.
 
-Upstreams that are named but not there, routes that can never match, routes that are the same.
+Upstreams that are named but not there, routes that can never match, routes that are the same,
+routes that want certificates which nobody is asked for.
 Looks at the document as it is read, not at the models, so that these mistakes are told together
 with those of single values.
 """
@@ -21,6 +22,10 @@ def check_references(document: Document) -> None:
     upstreams = _mapping(document, "upstreams")
     for name in upstreams:
         _check_name(document, name)
+    is_asked = _asks_for_certificates(document)
+    if not is_asked:
+        defaults = _mapping(document, "gateway").get("defaults")
+        _check_demand(document, ("gateway", "defaults"), defaults)
     seen: dict[tuple[str | None, str], KeyPath] = {}
     for key, route in _mapping(document, "routes").items():
         _check_key(document, key, seen)
@@ -28,6 +33,22 @@ def check_references(document: Document) -> None:
         path = ("routes", key, "to") if isinstance(route, dict) else ("routes", key)
         if isinstance(to, str):
             _check_target(document, path, to, upstreams)
+        if not is_asked:
+            _check_demand(document, ("routes", key), route)
+
+
+def _asks_for_certificates(document: Document) -> bool:
+    return isinstance(_mapping(document, "tls").get("client_certificates"), dict)
+
+
+def _check_demand(document: Document, place: KeyPath, options: object) -> None:
+    """A route that wants what no client is asked for is closed to all."""
+    if isinstance(options, dict) and options.get("client_certificate") == "required":
+        document.add(
+            (*place, "client_certificate"),
+            "no client is asked for a certificate",
+            "tls: {client_certificates: {ca: FILE}} beside it",
+        )
 
 
 def _mapping(document: Document, name: str) -> dict[str, object]:

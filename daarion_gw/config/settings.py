@@ -10,7 +10,7 @@ from __future__ import annotations
 from ipaddress import ip_network
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from daarion_gw.config.model import (
     Count,
@@ -22,6 +22,7 @@ from daarion_gw.config.model import (
     Size,
     Switch,
 )
+from daarion_gw.config.problems import UnfitError
 from daarion_gw.config.protection import ClientLimits, Signals
 from daarion_gw.config.resilience import (
     Balance,
@@ -35,6 +36,8 @@ from daarion_gw.config.resilience import (
 from daarion_gw.config.route_tests import RouteTest
 from daarion_gw.config.server_tls import ServerTLS
 from daarion_gw.config.tls import TLS
+
+DEMAND = "required or off"
 
 
 class Server(Model):
@@ -126,6 +129,15 @@ class WebSocketOptions(Model):
     origins: tuple[str, ...] | None = None
 
 
+def _demand(value: object) -> object:
+    """``required`` or ``off``."""
+    if value is None or value is False or (isinstance(value, str) and value.lower() == "off"):
+        return "off"
+    if value != "required":
+        raise UnfitError(DEMAND)
+    return value
+
+
 class RouteOptions(Model):
     """What may be said of a route besides where it leads.
 
@@ -133,7 +145,8 @@ class RouteOptions(Model):
     fields on whose names have an underscore. ``deny``: paths below the route that answer 404
     and never reach the upstream, relative to the route's prefix and without a slash before them:
     ``-/quit`` is that one path, ``api/v1/admin/`` with its slash is everything below it, and the
-    path without the slash too. For an exact route ``deny`` means nothing.
+    path without the slash too. For an exact route ``deny`` means nothing. ``client_certificate``:
+    ``required`` of whoever may come here.
     """
 
     strip_prefix: Switch = True
@@ -144,6 +157,7 @@ class RouteOptions(Model):
     access_log: Switch = True
     keep_underscores: Switch = False
     deny: tuple[str, ...] = ()
+    client_certificate: Annotated[Literal["off", "required"], BeforeValidator(_demand)] = "off"
 
 
 class Route(RouteOptions):

@@ -37,6 +37,7 @@ from daarion_gw.config.settings import (
     WebSocketOptions,
 )
 from daarion_gw.config.tls import TLS, Certificate
+from daarion_gw.config.tls_policy import ClientCertificates, StrictTransport
 from daarion_gw.config.upstream_shape import (
     WrittenBreaker,
     WrittenEject,
@@ -266,6 +267,8 @@ def model_at(path: tuple[str | int, ...]) -> type[Model] | None:
         "breaker": WrittenBreaker,
         "retry": WrittenRetry,
         "tls": WrittenServerTLS,
+        "client_certificates": ClientCertificates,
+        "hsts": StrictTransport,
         "overload": Signals,
         "limits": ClientLimits if path[0] == "gateway" else UpstreamLimits,
     }

@@ -13,6 +13,11 @@ from pydantic import BeforeValidator, Field
 from daarion_gw.config.acme import A_MAPPING, ACME
 from daarion_gw.config.model import Model, Switch
 from daarion_gw.config.problems import UnfitError
+from daarion_gw.config.tls_policy import (
+    Redirect,
+    WrittenClientCertificates,
+    WrittenStrictTransport,
+)
 
 A_CERTIFICATE = "a mapping with cert: and key:, or with folder:"
 Path = Annotated[str, Field(min_length=1)]
@@ -58,6 +63,11 @@ class TLS(Model):
     ``strict``: those are refused instead. ``acme``: those that the gateway gets by itself, None =
     none. ``acme_webroot``: the folder into which another program (certbot) writes what a
     certificate authority will ask for, below ``.well-known/acme-challenge/``.
+    ``client_certificates``: None = nobody is asked.
+
+    These two hold for every kind of listener. ``hsts``: None = off. ``redirect``: whether requests
+    without TLS are sent to https, at a port if it is one; ``auto``: those to port 80, where there
+    is a listener with TLS.
     """
 
     certificates: Annotated[
@@ -66,3 +76,6 @@ class TLS(Model):
     strict: Switch = False
     acme: Annotated[ACME, A_MAPPING] | None = None
     acme_webroot: Path | None = None
+    client_certificates: WrittenClientCertificates = None
+    hsts: WrittenStrictTransport = None
+    redirect: Redirect = "auto"

@@ -19,7 +19,14 @@ from daarion_gw.upstream.pool import Pool
 from daarion_gw.wire.answer import AnswerHead, Has
 from daarion_gw.wire.client import origin_of
 from daarion_gw.wire.faults import WireError
-from daarion_gw.wire.passage import Passage, answer_block, forwarding, request_bytes, trailers_for
+from daarion_gw.wire.passage import (
+    Passage,
+    answer_block,
+    forwarding,
+    made_strict,
+    request_bytes,
+    trailers_for,
+)
 from daarion_gw.wire.request import RequestHead
 
 from .asking import connect, has_said_all, may_repeat, report
@@ -228,6 +235,9 @@ class Exchange:
             block += self.reception.date_line()
         if group.sticky is not None:
             block += binding(self)
+        strict = self.reception.strict
+        if strict and self.forwarded.origin.is_secure:
+            block = made_strict(block, head.has, strict)
         block = b"%bX-Request-Id: %b\r\n" % (block, self.request_id)
         near.send_head(head.status, head.reason, block, head.framing, head.content_length)
 

@@ -27,6 +27,7 @@ from daarion_gw.wire.request_receiver import Reading, RequestReceiver
 from .answering import Answering
 from .conversation import Conversation, Why
 from .http2 import HTTP2Connection
+from .peers import certify
 from .turned_away import ANSWER
 
 if TYPE_CHECKING:
@@ -111,6 +112,8 @@ class HTTP1Connection(Answering, TwistedProtocol):
 
     def handshakeCompleted(self) -> None:
         """TLS is there; where ALPN agreed on HTTP/2, that has the connection from here on."""
+        if self.reception.asks_certificates:
+            certify(self.peer, self.transport)
         if self.transport.negotiatedProtocol != HTTP_2:
             return
         self._stage = _SWITCHED

@@ -8,7 +8,10 @@ from typing import Any, Final
 from twisted.internet import endpoints
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
+from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
+
+from daarion_gw.tls.endpoint import TLSFactory
 
 # Linux takes as many as net.core.somaxconn says, which is the same number since 5.4.
 QUEUE: Final = 4096
@@ -96,6 +99,21 @@ def address_of(port: Any) -> str:
     if host is None:
         return str(getattr(address, "name", address))
     return f"[{host}]:{address.port}" if ":" in host else f"{host}:{address.port}"
+
+
+def port_number(port: Any) -> int | None:
+    """The number of a port that listens on TCP."""
+    return getattr(port.getHost(), "port", None)
+
+
+def has_tls(port: Any) -> bool:
+    """Whether clients of a port speak TLS with us, whatever else is put around it or before it."""
+    factory = getattr(port, "factory", None)
+    while factory is not None:
+        if isinstance(factory, TLSFactory | TLSMemoryBIOFactory):
+            return True
+        factory = getattr(factory, "wrappedFactory", None) or getattr(factory, "behind", None)
+    return False
 
 
 def shut(port: Any) -> None:

@@ -6,23 +6,23 @@ goes to. Everything here that a reload replaces is one reference (`Reception.roo
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from email.utils import formatdate
 from itertools import count
 from typing import Any
 
-from twisted.internet.address import UNIXAddress
 from twisted.logger import Logger
 
 from daarion_gw.config.settings import Gateway
+from daarion_gw.config.tls import TLS
 from daarion_gw.errors import Fault
 from daarion_gw.net.sweep import Sweep
 from daarion_gw.observe.access_log import AccessLog
 from daarion_gw.observe.counters import Counters
 from daarion_gw.wire.answer import AnswerHead, Framing
-from daarion_gw.wire.client import Peer, Trust, believed_request_id, origin_of, plain_address
+from daarion_gw.wire.client import Origin, Peer, Trust, believed_request_id, origin_of
 from daarion_gw.wire.faults import WireError
-from daarion_gw.wire.passage import PSEUDONYM, SECURITY_LINES
+from daarion_gw.wire.passage import PSEUDONYM, SECURITY_LINES, strict_line
 from daarion_gw.wire.request import RequestFields, RequestHead
 from daarion_gw.wire.target import path_of
 from daarion_gw.wire.upgrade import origin_allowed, wants_websocket
@@ -32,14 +32,14 @@ from .conversation import Connected, Near
 from .crowds import Crowds
 from .exchange import Exchange
 from .leaving import FAREWELL, Later, Spread, time_for
+from .peers import peer_of
 from .records import entry_of, entry_of_own
 from .refusals import ALLOW, CLOSING, send_refusal
 from .relay import Relay, open_relay
 from .rendering import Rendering
 from .routing import Miss, redirect_status
+from .to_https import HEALTH, ToHTTPS, way_to_https
 from .tree import ProxyResource, Root
-
-_HEALTH = b"/healthz"
 
 # Where no server was asked, these hold for many requests: the change was told when it came.
 _TOLD_ONCE = frozenset({Fault.UPSTREAM_DOWN, Fault.BREAKER_OPEN})
@@ -80,6 +80,10 @@ class Reception:
         # How many clients that were turned away are still there.
         self.lingering = 0
         self.send_timeout = 60.0
+        # Of clients over TLS: the field that asks them to stay there; of others: where they go.
+        self.strict = b""
+        self.to_https: ToHTTPS | None = None
+        self.asks_certificates = False
         self.settle(gateway, access_log)
         self._loop_mark = b"%b (%b)" % (PSEUDONYM, instance)
         # Unique without asking for randomness each time: a prefix per process, and a count.
@@ -99,6 +103,13 @@ class Reception:
         self._access_log = access_log
         self._logs = access_log.enabled
 
+    def settle_tls(self, tls: TLS, listeners: Iterable[tuple[str, Any]]) -> None:
+        """Take over what is said about TLS, for the open listeners (their strings and ports)."""
+        hsts = tls.hsts
+        self.strict = b"" if hsts is None else strict_line(**dict(hsts))
+        self.asks_certificates = tls.client_certificates is not None
+        self.to_https = way_to_https(tls.redirect, [port for _, port in listeners])
+
     def lead_by(self, root: Root) -> None:
         """Requests go by ``root`` from now on; WebSockets whose route it lacks end in a while."""
         self.root = root
@@ -108,12 +119,8 @@ class Reception:
     # connections
 
     def peer_of(self, transport: Any, is_secure: bool) -> Peer:
-        """Who is at the other end; one at the end of a UNIX socket is on this machine."""
-        scheme = b"https" if is_secure else b"http"
-        address = transport.getPeer()
-        if isinstance(address, UNIXAddress):
-            return Peer(b"127.0.0.1", self._trust, scheme, trusted=True)
-        return Peer(plain_address(address.host), self._trust, scheme)
+        """Who is at the other end (`peers`)."""
+        return peer_of(transport, is_secure, self._trust, self.asks_certificates)
 
     def connection_opened(self, near: Connected) -> None:
         front = self.counters.front
@@ -188,7 +195,7 @@ class Reception:
             request_id = believed_request_id(near.peer, fields.request_id)
         if request_id is None:
             request_id = b"%b%08x" % (self._id_prefix, next(self._id_count))
-        if self.refuses and path_of(head.target) != _HEALTH:
+        if self.refuses and path_of(head.target) != HEALTH:
             self._refuse(near, head, request_id, Fault.OVERLOADED, "there is too much to do")
             return
         if fields.expect is not None and head.minor and fields.expect != b"100-continue":
@@ -201,6 +208,9 @@ class Reception:
             self._refuse(
                 near, head, request_id, Fault.LOOP, "this gateway sent this request itself"
             )
+            return
+        if self.to_https is not None and self.to_https.takes(near, head):
+            self._send_elsewhere(near, head, request_id, self.to_https.place(head))
             return
         found = self.root.find(head.host, head.target)
         if type(found) is ProxyResource:
@@ -221,6 +231,8 @@ class Reception:
         route = proxy.route
         length = head.fields.content_length
         refusal = proxy.objection(path_of(head.target))
+        if proxy.needs_certificate and not near.peer.has_certificate:
+            refusal = (Fault.CERTIFICATE_REQUIRED, "the client has shown no certificate of its own")
         upgrade = False
         if proxy.max_body and length is not None and length > proxy.max_body:
             refusal = (Fault.BODY_TOO_LARGE, f"a body of {length} bytes; {proxy.max_body} may pass")
@@ -252,15 +264,23 @@ class Reception:
     def _miss(self, near: Near, head: RequestHead, request_id: bytes, miss: Miss) -> None:
         if miss is Miss.SLASH:
             path, mark, query = head.target.partition(b"?")
-            status = redirect_status(head.method)
-            reason = b"Moved Permanently" if status == 301 else b"Permanent Redirect"
-            location = b"Location: %b/%b%b\r\n" % (path, mark, query)
-            self._answer(near, head, request_id, status, reason, location)
+            self._send_elsewhere(near, head, request_id, b"%b/%b%b" % (path, mark, query))
         elif miss is Miss.AMBIGUOUS:
             detail = "as it came and as it reads, the path leads to two different routes"
             self._refuse(near, head, request_id, Fault.AMBIGUOUS_PATH, detail)
         else:
             self._refuse(near, head, request_id, Fault.NOT_FOUND, "no route leads there")
+
+    def _send_elsewhere(
+        self, near: Near, head: RequestHead, request_id: bytes, place: bytes | None
+    ) -> None:
+        if place is None:
+            detail = "without a Host field it cannot be told where the same is to be had over TLS"
+            self._refuse(near, head, request_id, Fault.MALFORMED, detail)
+            return
+        status = redirect_status(head)
+        reason = b"Moved Permanently" if status == 301 else b"Permanent Redirect"
+        self._answer(near, head, request_id, status, reason, b"Location: %b\r\n" % place)
 
     # answers of the gateway's own
 
@@ -326,7 +346,8 @@ class Reception:
         """Head and body of a refusal in the form that the client asked for; the body's size."""
         origin = origin_of(near.peer, head.fields.identity, head.host)
         told = detail if origin.trusted else None
-        return send_refusal(near, head, fault, self._own_lines(request_id), request_id, told)
+        own_lines = self._own_lines(origin, request_id)
+        return send_refusal(near, head, fault, own_lines, request_id, told)
 
     def _answer(
         self, near: Near, head: RequestHead, request_id: bytes, status: int,
@@ -334,14 +355,16 @@ class Reception:
     ) -> None:  # fmt: skip
         """An answer of the gateway's own, without a body."""
         length = None if status == 204 else 0
-        block = self._own_lines(request_id) + lines
+        origin = origin_of(near.peer, head.fields.identity, head.host)
+        block = self._own_lines(origin, request_id) + lines
         near.send_head(status, reason, block, Framing.NONE, length)
         if self._logs:
             self._access_log.write(entry_of_own(near.peer, head, request_id, status, 0, "", None))
         near.end()
 
-    def _own_lines(self, request_id: bytes) -> bytes:
-        return b"%b%bX-Request-Id: %b\r\n" % (self.date_line(), SECURITY_LINES[0], request_id)
+    def _own_lines(self, origin: Origin, request_id: bytes) -> bytes:
+        secured = SECURITY_LINES[0] + self.strict if origin.is_secure else SECURITY_LINES[0]
+        return b"%b%bX-Request-Id: %b\r\n" % (self.date_line(), secured, request_id)
 
     def date_line(self) -> bytes:
         """The Date field of this second."""

@@ -26,6 +26,7 @@ _HINTS: Final = {
     Fault.UPSTREAM_BUSY: "If the service can take more at once, raise limits of its upstream.",
     Fault.BREAKER_OPEN: "Most of it failed; the gateway's log and /status say since when.",
     Fault.BODY_TOO_LARGE: "If bodies of this size are meant, raise max_body of this route.",
+    Fault.CERTIFICATE_REQUIRED: "It has to be of the authority in tls.client_certificates.",
     Fault.NOT_FOUND: "`daarion-gw routes` lists the routes there are.",
     Fault.LOOP: "The upstream of this route leads back to the gateway.",
     Fault.OVERLOADED: "Too few files (LimitNOFILE), too little time or memory: see the log.",

@@ -21,7 +21,7 @@ from daarion_gw.wire.answer import Framing
 from daarion_gw.wire.client import origin_of
 from daarion_gw.wire.faults import WireError
 from daarion_gw.wire.fields import pairs
-from daarion_gw.wire.passage import SECURITY_LINES
+from daarion_gw.wire.passage import SECURITY_LINES, STRICT_NAME
 from daarion_gw.wire.request import RequestHead
 
 from .conversation import Near
@@ -167,14 +167,16 @@ class Rendering:
     def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Headers) -> None:
         """Called once per answer, or for a 1xx by nobody."""
         self.status = int(code)
+        strict = self.reception.strict if self.origin.is_secure else b""
+        left_out = _NOT_PASSED | {STRICT_NAME} if strict else _NOT_PASSED
         lines = [
             b"%b: %b\r\n" % (name, value)
             for name, values in headers.getAllRawHeaders()
-            if name.lower() not in _NOT_PASSED
+            if name.lower() not in left_out
             for value in values
         ]
         has = sum(1 << at for at, name in enumerate(_SECURITY) if headers.hasHeader(name))
-        lines += [SECURITY_LINES[has], b"X-Request-Id: %b\r\n" % self.request_id]
+        lines += [SECURITY_LINES[has], strict, b"X-Request-Id: %b\r\n" % self.request_id]
         # Twisted frames the body by itself; where it does not, the end is the close.
         framed = headers.hasHeader(b"Content-Length") or headers.hasHeader(b"Transfer-Encoding")
         bodiless = self.head.method == b"HEAD" or self.status in (204, 304)

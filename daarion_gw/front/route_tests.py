@@ -136,7 +136,7 @@ def _own_page(head: RequestHead) -> Outcome:
 
 def _missed(miss: Miss, head: RequestHead) -> Outcome:
     if miss is Miss.SLASH:
-        status = redirect_status(head.method)
+        status = redirect_status(head)
         does = f"is answered {status} (only the slash at its end is missing)"
         return Outcome(does, status=status)
     if miss is Miss.AMBIGUOUS:

@@ -12,6 +12,7 @@ from daarion_gw.config.settings import Route, Server
 from daarion_gw.config.table import RouteTable
 from daarion_gw.errors import Fault
 from daarion_gw.wire.passage import Passage
+from daarion_gw.wire.request import RequestHead
 from daarion_gw.wire.target import climbs, folded, is_plain, normal, path_of, readings
 
 
@@ -25,10 +26,10 @@ class Miss(Enum):
     SLASH = auto()
 
 
-def redirect_status(method: bytes) -> int:
-    """The status of the answer that sends a client to the path with its slash."""
+def redirect_status(head: RequestHead) -> int:
+    """The status of the answer that sends a client to another place with the same request."""
     # 301 lets a client turn POST into GET (RFC 9110 15.4.2); 308 does not.
-    return 301 if method in (b"GET", b"HEAD") else 308
+    return 301 if head.method in (b"GET", b"HEAD") and not head.fields.upgrade else 308
 
 
 class Way:

@@ -39,6 +39,7 @@ class ProxyResource(Resource, Way):
         self.ways = ways
         self.counters = counters
         self.max_body = route.max_body
+        self.needs_certificate = route.client_certificate == "required"
         self.timeouts: Timeouts = route.timeouts
 
 

@@ -28,6 +28,7 @@ from daarion_gw.net.transport import backlog
 
 from . import client_hello
 from .challenges import PROTOCOL
+from .client_certificate import NOBODY, ClientCertificate, read_certificate
 from .listening import Listening
 from .scans import Scans
 
@@ -71,7 +72,8 @@ _HANDSHAKE, _OPEN, _ENDED, _BROKEN = Stage
 class TLSConnection(Protocol):
     """For the transport below it is the protocol, for ``wrapped`` it is the transport.
 
-    wrapped: may provide IHandshakeListener; finds what ALPN agreed in ``negotiatedProtocol``.
+    wrapped: may provide IHandshakeListener; finds what ALPN agreed in ``negotiatedProtocol``, and
+    who the client is in ``client_certificate``.
     """
 
     transport: Any
@@ -79,6 +81,8 @@ class TLSConnection(Protocol):
     def __init__(self, listening: Listening, wrapped: Any, scans: Scans) -> None:
         self.wrapped = wrapped
         self.negotiatedProtocol: bytes | None = None
+        # After the handshake, where clients are asked for one.
+        self.client_certificate: ClientCertificate | None = None
         # Whether the wrapped protocol wants to end it.
         self.disconnecting = False
         self._listening = listening
@@ -175,12 +179,33 @@ class TLSConnection(Protocol):
             # It has seen the certificate, which is all that it came for (RFC 8737 3).
             self._answer_goodbye()
             return
+        if self._listening.asks and not self._identify():
+            return
         early, self._early = self._early, []
         self.write(b"".join(early))
         if IHandshakeListener.providedBy(self.wrapped):
             self.wrapped.handshakeCompleted()
         if self._incoming.pending:
             self._read()
+
+    def _identify(self) -> bool:
+        """Look at the certificate that the client has shown; whether it may go on."""
+        der = self._tls.getpeercert(binary_form=True)
+        if der is None:
+            self.client_certificate = NOBODY
+            return True
+        why = "its certificate has expired"
+        try:
+            shown = read_certificate(der)
+            is_good = shown.expires > time.time()
+        except ValueError as error:
+            is_good, why = False, f"its certificate cannot be read: {error}"
+        if is_good:
+            self.client_certificate = shown
+        else:
+            self._scans.saw(self.transport.getPeer(), why)
+            self._answer_goodbye()
+        return is_good
 
     def _answer_plainly(self) -> None:
         self._stage = _BROKEN
@@ -358,7 +383,7 @@ class TLSConnection(Protocol):
         self.transport.setTcpKeepAlive(enabled)
 
     def getPeerCertificate(self) -> None:
-        """Clients are not asked for one (ISSLTransport)."""
+        """For those who know Twisted's TLS (ISSLTransport): see `client_certificate`."""
 
 
 def reason_of(error: ssl.SSLError) -> str:

@@ -10,6 +10,7 @@ from zope.interface import implementer
 
 from daarion_gw.config.problems import ConfigurationError
 
+from .clients import Clients
 from .connection import TLSConnection
 from .context import HTTP_1, Profile
 from .listening import Listening
@@ -32,12 +33,12 @@ class TLSFactory(Factory):
 
     noisy = False
 
-    def __init__(self, store: Store, wrapped: Any) -> None:
+    def __init__(self, store: Store, wrapped: Any, clients: Clients | None = None) -> None:
         self.wrapped = wrapped
         self._scans = Scans()
         negotiates = IProtocolNegotiationFactory.providedBy(wrapped)
         protocols = wrapped.acceptableProtocols() if negotiates else HTTP_1
-        self.listening = Listening(store, Profile(tuple(protocols)))
+        self.listening = Listening(store, Profile(tuple(protocols), clients))
 
     def doStart(self) -> None:
         super().doStart()
@@ -59,21 +60,26 @@ class TLSEndpoint:
     """Listens on TCP; what `listen` gives is a plain TCP port.
 
     store: of the certificate that its string names, or None; then whoever has those of the
-    settings puts them there before it listens.
+    settings puts them there before it listens. clients: whether they are asked for certificates.
+    listening: what its connections share, once it listens.
     """
 
     def __init__(self, below: TCP4ServerEndpoint, store: Store | None) -> None:
         self._below = below
         self.store = store
+        self.clients: Clients | None = None
+        self.listening: Listening | None = None
 
     def listen(self, factory: Any) -> Deferred[Any]:
         """Like every server endpoint's (IStreamServerEndpoint)."""
         if self.store is None:
             return fail(ValueError(f"{PREFIX}: it has no certificate; its form is {FORM}"))
         try:
-            opening: Deferred[Any] = self._below.listen(TLSFactory(self.store, factory))
+            wrapping = TLSFactory(self.store, factory, self.clients)
         except ConfigurationError as error:
             return fail(error)
+        self.listening = wrapping.listening
+        opening: Deferred[Any] = self._below.listen(wrapping)
         return opening
 
 

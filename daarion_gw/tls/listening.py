@@ -1,8 +1,10 @@
 """What the connections of one listener share: where its certificates come from, and tickets."""
 
 import ssl
+from dataclasses import replace
 from typing import Any
 
+from .clients import Clients
 from .context import Profile
 from .store import Store
 from .tickets import TICKET_KEYS, TicketKeys, set_keys
@@ -25,7 +27,7 @@ class Listening:
     ) -> None:
         store.serve(profile)
         self._store = store
-        self._profile = profile
+        self.profile = profile
         self._ticket_keys = ticket_keys
         self._keyed: tuple[ssl.SSLContext, int] | None = None
         # What is shown in the store's place to whoever comes to validate a domain (RFC 8737).
@@ -34,12 +36,28 @@ class Listening:
         # of OpenSSL's never gives back what it once needed.
         self.incoming = ssl.MemoryBIO()
 
+    @property
+    def asks(self) -> bool:
+        """Whether clients are asked for certificates."""
+        return self.profile.clients is not None
+
+    def prepare(self, clients: Clients | None) -> Profile:
+        """What `ask` would make of it; raises ConfigurationError, and changes nothing yet."""
+        profile = replace(self.profile, clients=clients)
+        self._store.serve(profile)
+        return profile
+
+    def ask(self, clients: Clients | None) -> None:
+        """Ask new clients for what was prepared."""
+        self.profile = self.prepare(clients)
+        self._keyed = None
+
     def connection(self, outgoing: ssl.MemoryBIO) -> Any:
         """The TLS of a new connection (ssl.SSLObject), which has not begun."""
-        context = self._store.context(self._profile)
+        context = self._store.context(self.profile)
         period = self._ticket_keys.period
         if self._keyed is None or self._keyed[1] != period or self._keyed[0] is not context:
             self._keyed = context, period
-            label = self._store.label + self._profile.label
+            label = self._store.label + self.profile.label
             set_keys(context, self._ticket_keys.keys(label))
         return context.wrap_bio(self.incoming, outgoing, server_side=True)

@@ -9,7 +9,7 @@ who reads what becomes of the certificates.
 import hashlib
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,6 +18,7 @@ from daarion_gw.config.problems import ConfigurationError, Problem
 
 from .certificate import Certificate, Standing
 from .challenges import Challenges
+from .clients import Clients
 from .context import Profile, new_context
 from .nonsense import keep_quiet
 from .pair import Change, Pair, plain
@@ -30,11 +31,15 @@ _EXPECTED = " or ".join(" and ".join(layout) for layout in LAYOUTS)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a store would be after a change that has been found to be possible."""
+    """What a store would be after a change that has been found to be possible.
+
+    clients: what its listeners would ask clients for, which is nothing to the store itself.
+    """
 
     sources: tuple[Source, ...]
     strict: bool
     pairs: dict[Files, Pair]
+    clients: Clients | None = None
 
 
 class Store:
@@ -118,6 +123,13 @@ class Store:
         # What a handshake begins with when there is no certificate.
         self._profiles[profile] = new_context(profile)
         self._settle()
+
+    def keep(self, profiles: Set[Profile]) -> None:
+        """Contexts of any other kind are wanted no more."""
+        for profile in self._profiles.keys() - profiles:
+            del self._profiles[profile], self._begin[profile]
+            for pair in self._pairs.values():
+                pair.contexts.pop(profile, None)
 
     def context(self, profile: Profile) -> ssl.SSLContext:
         """What the handshake of a client begins with, whatever it will ask for."""

@@ -2,22 +2,20 @@
 
 A client comes back with a ticket that only the listener can read, and is spared the signature.
 Python's ssl has no call for the keys: it leaves each context those that OpenSSL drew for it,
-for as long as it lives, which only processes forked afterwards share. OpenSSL has the call,
-so it is made through ctypes where CPython's layout is known, and left out elsewhere.
+for as long as it lives, which only processes forked afterwards share. OpenSSL has the call
+(`openssl`); where it cannot be made, it is left out.
 
 Not to be had this way: a second, older key that is still read. With each change of keys every
 client makes one full handshake.
 """
 
-import ctypes
 import hashlib
 import os
 import ssl
-import sys
-import sysconfig
 import time
 from collections.abc import Callable
-from typing import Any
+
+from .openssl import can_control, control
 
 # OpenSSL keeps a session for two hours: few tickets are cut short by a change.
 PERIOD = 6 * 3600
@@ -70,39 +68,13 @@ class TicketKeys:
 TICKET_KEYS = TicketKeys()
 
 
-def _ctx_ctrl() -> Callable[..., int] | None:
-    """OpenSSL's SSL_CTX_ctrl, from the very library that Python's ssl is bound to."""
-    known = sys.implementation.name == "cpython" and (3, 11) <= sys.version_info < (3, 15)
-    if not known or sysconfig.get_config_var("Py_GIL_DISABLED"):
-        return None
-    if not ssl.OPENSSL_VERSION.startswith("OpenSSL 3."):
-        return None
-    try:
-        import _ssl
-
-        function: Any = ctypes.CDLL(_ssl.__file__).SSL_CTX_ctrl
-    except (ImportError, OSError, AttributeError):
-        # Python was linked so that the library's own names are not to be seen.
-        return None
-    function.restype = ctypes.c_long
-    function.argtypes = (ctypes.c_void_p, ctypes.c_int, ctypes.c_long, ctypes.c_char_p)
-    return function
-
-
-_CONTROL = _ctx_ctrl()
-
-
 def can_set() -> bool:
     """Whether the keys of a context can be chosen here at all."""
-    return _CONTROL is not None
+    return can_control()
 
 
 def set_keys(context: ssl.SSLContext, keys: bytes) -> bool:
     """Give ``context`` its ticket keys (80 bytes); whether it has taken them."""
-    if _CONTROL is None or len(keys) != SIZE:
+    if len(keys) != SIZE or control(context, _GET_TICKET_KEYS, 0, None) != SIZE:
         return False
-    # struct PySSLContext begins with the object's head and goes on with SSL_CTX *ctx.
-    pointer = ctypes.c_void_p.from_address(id(context) + object.__basicsize__).value
-    if pointer is None or _CONTROL(pointer, _GET_TICKET_KEYS, 0, None) != SIZE:
-        return False
-    return _CONTROL(pointer, _SET_TICKET_KEYS, SIZE, keys) == 1
+    return control(context, _SET_TICKET_KEYS, SIZE, keys) == 1

@@ -6,6 +6,7 @@ for all of them what becomes of the files that each of them looks at.
 
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +17,9 @@ from daarion_gw.config.tls import TLS
 from daarion_gw.observe.counters import Counters
 
 from .certificate import Certificate, read
+from .clients import clients_of
 from .endpoint import PREFIX, TLSEndpoint
+from .listening import Listening
 from .pair import plain
 from .sources import sources_of
 from .store import Plan, Store
@@ -48,6 +51,9 @@ class Watch:
         self._counters = counters
         self._tell = tell
         self._warn = warn
+        self._clients = clients_of(tls, file or "")
+        self._places: list[TLSEndpoint] = []
+        self._asking: list[TLSEndpoint] = []
         self.store = Store(sources_of(tls), tls.strict, file or "")
         self._stores = [self.store]
         # Of listeners of Twisted's, which read them once.
@@ -73,7 +79,14 @@ class Watch:
             raise ConfigurationError(problems)
         self._count()
 
+    def ask(self, places: Iterable[tuple[str, Any]]) -> None:
+        """Have clients of these listeners asked for certificates, if the settings say so."""
+        self._asking = [place for _, place in places if isinstance(place, TLSEndpoint)]
+        for place in self._asking:
+            place.clients = self._clients
+
     def _give(self, place: TLSEndpoint) -> str:
+        self._places.append(place)
         if place.store is not None:
             self._stores.append(place.store)
             return ""
@@ -93,23 +106,35 @@ class Watch:
 
     def plan(self, tls: TLS, file: str | None) -> Plan:
         """What `take` would make of new settings; changes nothing, or raises ConfigurationError."""
+        clients = clients_of(tls, file or "")
+        for listening in _listening(self._asking):
+            listening.prepare(clients)
         plan = self.store.plan(sources_of(tls), tls.strict, file or "")
         if self._is_needed and not plan.pairs and tls.acme is None:
             problem = f"no certificate is left for {PREFIX}:, which this gateway listens on"
             raise ConfigurationError([Problem(file or "", None, None, "tls", problem)])
-        return plan
+        return replace(plan, clients=clients)
 
     def take(self, plan: Plan) -> None:
         """Go on as planned, and look at all files at once."""
         before = set(self.store.certificates)
         problems = set(self.store.problems)
         self.store.take(plan)
+        for listening in _listening(self._asking):
+            listening.ask(plan.clients)
+        self._forget()
         self._describe([each for each in self.store.certificates if each not in before])
         for problem in self.store.problems:
             if problem not in problems:
                 self._warn("certificate not served: {problem}", problem=problem)
         self.look()
         self._count()
+
+    def _forget(self) -> None:
+        """What listeners were like before is over; open connections keep what they have of it."""
+        for store in self._stores:
+            shown = [place for place in self._places if place.store is store]
+            store.keep({listening.profile for listening in _listening(shown)})
 
     # telling
 
@@ -177,6 +202,11 @@ class Watch:
             for each in self.certificates()
         ]
         return {"strict": self.store.is_strict, "served": served, "problems": self.problems()}
+
+
+def _listening(places: Iterable[TLSEndpoint]) -> list[Listening]:
+    """Of those that listen already."""
+    return [place.listening for place in places if place.listening is not None]
 
 
 def _time(at: float) -> str:

@@ -36,6 +36,7 @@ class Has(IntFlag):
     DATE = 8
     # Location, Content-Location, Refresh or Set-Cookie: what names a place on the upstream.
     PLACE = 16
+    STRICT = 32
 
 
 # Numbers: arithmetic on enum members costs more than all of the rest.
@@ -48,6 +49,7 @@ _NOTED: Final[dict[bytes, int]] = {
     b"content-location": Has.PLACE.value,
     b"refresh": Has.PLACE.value,
     b"set-cookie": Has.PLACE.value,
+    b"strict-transport-security": Has.STRICT.value,
 }
 _READ = (b"content-length", b"transfer-encoding", b"connection", b"upgrade")
 _DROPPED = (

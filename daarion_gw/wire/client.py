@@ -14,6 +14,9 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 HOPS_AT_MOST = 64
+_SECURE = (b"https", b"wss")
+# RFC 9440, and our own.
+_CERTIFICATE = (b"client-cert", b"x-client-cert-")
 
 
 class Trust:
@@ -50,21 +53,31 @@ class Peer:
     """The far end of one client connection.
 
     address: text bytes. trusted: whether its forwarding fields are believed.
-    scheme: ``b"http"`` or ``b"https"``.
+    scheme: ``b"http"`` or ``b"https"``. certified: what the gateway itself says of the
+    certificate that the client has shown, as field lines; None where nobody is asked for one.
     """
 
-    __slots__ = ("address", "lines", "scheme", "trust", "trusted")
+    __slots__ = ("address", "certified", "has_certificate", "lines", "scheme", "trust", "trusted")
 
     def __init__(self, address: bytes, trust: Trust, scheme: bytes, trusted: bool | None = None):
         self.address = address
         self.trust = trust
         self.scheme = scheme
         self.trusted = trust.trusts(address) if trusted is None else trusted
+        self.certified: bytes | None = None
+        # Whether it was verified.
+        self.has_certificate = False
         self.lines = b"X-Real-IP: %b\r\nX-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\n" % (
             address,
             address,
             scheme,
         )
+
+    def certify(self, lines: bytes, has_certificate: bool = False) -> None:
+        """From here on the gateway says who has which certificate, and nobody else may."""
+        self.certified = lines
+        self.has_certificate = has_certificate
+        self.lines += lines
 
 
 class Origin:
@@ -81,11 +94,17 @@ class Origin:
         self.lines = lines
         self.trusted = trusted
 
+    @property
+    def is_secure(self) -> bool:
+        """Whether the client itself came over TLS, as far as that can be known."""
+        return self.scheme in _SECURE
+
 
 def origin_of(peer: Peer, identity: list[tuple[bytes, bytes]], host: bytes | None) -> Origin:
     """Decide about the identity fields of a request: (lower-case name, line) pairs.
 
-    An untrusted peer's are dropped, a trusted one's appended to or kept (SPEC.md section 2).
+    An untrusted peer's are dropped, a trusted one's appended to or kept (SPEC.md section 2);
+    those about certificates are nobody's but the gateway's where it asks for them itself.
     """
     host_line = b"X-Forwarded-Host: %b\r\n" % host if host is not None else b""
     if not identity or not peer.trusted:
@@ -97,6 +116,8 @@ def origin_of(peer: Peer, identity: list[tuple[bytes, bytes]], host: bytes | Non
     client = find_client(peer, chain)
     scheme = _scheme(lines.pop(b"x-forwarded-proto", b"")) or peer.scheme
     lines.pop(b"x-real-ip", None)
+    if peer.certified is not None:
+        lines = {name: line for name, line in lines.items() if not name.startswith(_CERTIFICATE)}
     host_line = lines.pop(b"x-forwarded-host", host_line)
     written = b"X-Real-IP: %b\r\nX-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\n" % (
         client,
@@ -104,7 +125,8 @@ def origin_of(peer: Peer, identity: list[tuple[bytes, bytes]], host: bytes | Non
         scheme,
     )
     trusted = client == peer.address or peer.trust.trusts(client)
-    return Origin(client, scheme, b"".join([written, host_line, *lines.values()]), trusted)
+    parts = (written, host_line, *lines.values(), peer.certified or b"")
+    return Origin(client, scheme, b"".join(parts), trusted)
 
 
 def _addresses(lines: bytes) -> list[bytes]:

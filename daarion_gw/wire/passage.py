@@ -14,9 +14,11 @@ from .relocate import Places, relocate
 from .request import RequestFields, RequestHead
 
 PSEUDONYM: Final = b"daarion"
+STRICT_NAME: Final = b"strict-transport-security"
 
 # Plain numbers: arithmetic on enum members is slow.
 _PLACE: Final = Has.PLACE.value
+_STRICT: Final = Has.STRICT.value
 _SECURITY: Final = (
     (Has.NOSNIFF.value, b"X-Content-Type-Options: nosniff\r\n"),
     (Has.FRAME_OPTIONS.value, b"X-Frame-Options: DENY\r\n"),
@@ -178,6 +180,23 @@ def answer_block(head: AnswerHead, passage: Passage, request: RequestHead) -> by
         # Nothing of the request took part: a server that repeats itself gets the same again.
         head.block = (passage, block)
     return block
+
+
+def strict_line(max_age: float, include_subdomains: bool, preload: bool) -> bytes:
+    """The field that tells browsers to come over TLS alone (RFC 6797 6.1)."""
+    more = b"; includeSubDomains" * include_subdomains + b"; preload" * preload
+    return b"Strict-Transport-Security: max-age=%d%b\r\n" % (max_age, more)
+
+
+def made_strict(block: bytes, has: int, line: bytes) -> bytes:
+    """An answer's block with ``line`` (`strict_line`) in the place of the upstream's own.
+
+    Browsers keep one policy for all of a host, and the one that came last: services that share
+    the host must not each say another (RFC 6797 8.1).
+    """
+    if has & _STRICT:
+        block = without(block, STRICT_NAME.__eq__)
+    return block + line
 
 
 # RFC 9110 6.5.1: what would change how the message is framed, routed or authenticated.

@@ -27,6 +27,9 @@ IDENTITY_NAMES = (
     b"remote-user",
     b"x-remote-user",
     b"x-webauth-user",
+    # RFC 9440.
+    b"client-cert",
+    b"client-cert-chain",
 )
 IDENTITY_PREFIXES = (b"x-forwarded-", b"x-client-cert-")
 

@@ -17,6 +17,7 @@ from tests.front import (
     drain_mutants,
     front_mutants,
     http2_mutants,
+    https_mutants,
     machine_mutants,
     overload_mutants,
     proxy_mutants,
@@ -28,6 +29,7 @@ from tests.front import (
     systemd_mutants,
     upstream_mutants,
 )
+from tests.tls import client_mutants
 from tests.wire.mutants import ROOT, Mutant, copy_into, run_tests
 
 
@@ -39,7 +41,9 @@ def all_mutants() -> list[Mutant]:
         security_mutants.MUTANTS,
         seeking_mutants.MUTANTS,
         server_mutants.MUTANTS,
+        client_mutants.MUTANTS,
         http2_mutants.MUTANTS,
+        https_mutants.MUTANTS,
         machine_mutants.MUTANTS,
         overload_mutants.MUTANTS,
         reload_mutants.MUTANTS,

@@ -2,7 +2,7 @@
 # Installs the real servers and clients that tests/real/ needs, on Debian 12, as root.
 #
 # From the distribution: nginx, haproxy, prometheus, nats-server, pebble, chromium and its driver, wrk,
-# slowhttptest, h2load, curl, certutil, a C compiler. Into .tools/ of the checkout: Matrix Synapse, JupyterLab, the Autobahn testsuite. Into
+# slowhttptest, h2load, curl, certutil, testssl.sh, a C compiler. Into .tools/ of the checkout: Matrix Synapse, JupyterLab, SSLyze, the Autobahn testsuite. Into
 # the environment that runs the tests (DAARION_TEST_VENV, else .venv): the clients of
 # requirements.txt. What is there already is left alone, so a second run takes a second.
 set -eu
@@ -18,7 +18,7 @@ say() { printf 'install.sh: %s\n' "$*"; }
 install_packages() {
     wanted=
     for package in nginx haproxy prometheus nats-server pebble chromium chromium-driver wrk slowhttptest \
-        nghttp2-client curl gcc libc6-dev libnss3-tools python3-venv; do
+        nghttp2-client curl testssl.sh gcc libc6-dev libnss3-tools python3-venv; do
         dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' ||
             wanted="$wanted $package"
     done
@@ -105,5 +105,6 @@ WRAPPER
 install_packages
 environment synapse 'matrix-synapse>=1.163'
 environment jupyter 'jupyterlab>=4.4' 'ipykernel>=6.29'
+environment sslyze 'sslyze>=6.1'
 clients
 autobahn

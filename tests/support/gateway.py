@@ -101,9 +101,18 @@ class GatewayProcess:
         sock.connect(("127.0.0.1", self.ports[index]))
         return client
 
-    def connect_tls(self, index: int, context: ssl.SSLContext, name: str) -> Client:
+    def connect_tls(
+        self,
+        index: int,
+        context: ssl.SSLContext,
+        name: str,
+        session: ssl.SSLSession | None = None,
+    ) -> Client:
+        """session: of a connection of the same context, which it would like to resume."""
         sock = socket.create_connection(("127.0.0.1", self.ports[index]), PATIENCE)
-        wrapped = context.wrap_socket(sock, server_hostname=name, suppress_ragged_eofs=False)
+        wrapped = context.wrap_socket(
+            sock, server_hostname=name, suppress_ragged_eofs=False, session=session
+        )
         return self._kept(wrapped)
 
     def connect_unix(self, path: Path) -> Client:

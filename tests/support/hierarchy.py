@@ -16,6 +16,15 @@ CERTBOT = ("fullchain.pem", "privkey.pem")
 PLAIN = ("cert.pem", "key.pem")
 
 
+_SIGNS = (
+    x509.KeyUsage(
+        key_cert_sign=True, crl_sign=True, digital_signature=False, content_commitment=False,
+        key_encipherment=False, data_encipherment=False, key_agreement=False,
+        encipher_only=False, decipher_only=False,
+    ),
+)  # fmt: skip
+
+
 class Signer:
     """A key with a name, which signs; by itself when nobody is above it."""
 
@@ -33,6 +42,7 @@ class Signer:
         until: datetime.timedelta,
         names: tuple[str, ...] = (),
         is_signer: bool = False,
+        more: tuple[x509.ExtensionType, ...] = (),
     ) -> x509.Certificate:
         now = datetime.datetime.now(datetime.UTC)
         builder = (
@@ -48,6 +58,11 @@ class Signer:
         if names:
             found = x509.SubjectAlternativeName([_general(name) for name in names])
             builder = builder.add_extension(found, critical=False)
+        above = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())
+        below = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+        # Scanners do not take a certificate that lacks these.
+        for extension in (above, below, *(_SIGNS if is_signer else ()), *more):
+            builder = builder.add_extension(extension, critical=False)
         return builder.sign(self.key, hashes.SHA256())
 
 
@@ -69,10 +84,12 @@ class Authority:
         until: datetime.timedelta = DAY,
         with_chain: bool = True,
         layout: tuple[str, str] = CERTBOT,
+        more: tuple[x509.ExtensionType, ...] = (),
     ) -> tuple[Path, Path]:
         """Write a new certificate with its chain, and its new key; their paths."""
         key = ec.generate_private_key(ec.SECP256R1())
-        leaf = self.signer.sign(_name(names[0] if names else "nobody"), key, since, until, names)
+        name = _name(names[0] if names else "nobody")
+        leaf = self.signer.sign(name, key, since, until, names, more=more)
         chain = _pem(self.signer.certificate) if with_chain else b""
         folder.mkdir(parents=True, exist_ok=True)
         cert_file, key_file = (folder / name for name in layout)
@@ -81,9 +98,12 @@ class Authority:
         _replace(key_file, key_pem(key))
         return cert_file, key_file
 
-    def client(self) -> ssl.SSLContext:
-        """A client that believes this authority and no other."""
-        return ssl.create_default_context(cafile=str(self.file))
+    def client(self, *shown: Path) -> ssl.SSLContext:
+        """A client that believes this authority and no other. shown: its own files, if any."""
+        context = ssl.create_default_context(cafile=str(self.file))
+        if shown:
+            context.load_cert_chain(*shown)
+        return context
 
 
 class Certbot:

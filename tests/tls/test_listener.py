@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from daarion_gw.tls.openssl import can_control
 from tests.real.installed import need_program
 from tests.support.certificates import NAME, client_context
 from tests.support.gateway import GatewayProcess
@@ -164,12 +165,36 @@ def test_what_is_good_is_agreed_to(s_client, flags):
     assert "Verify return code: 0 (ok)" in s_client(*flags.split(), seconds=0)
 
 
-@pytest.mark.parametrize("first", [0, 1])
-def test_the_client_chooses_among_the_ciphers(connect, certificate, first):
-    ciphers = ["ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-ECDSA-AES128-GCM-SHA256"]
+AES, LONGER_AES, CHACHA = (f"ECDHE-ECDSA-{name}" for name in (
+    "AES128-GCM-SHA256", "AES256-GCM-SHA384", "CHACHA20-POLY1305"))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("offered", "agreed"),
+    [
+        ([LONGER_AES, AES, CHACHA], AES),
+        ([LONGER_AES, CHACHA], LONGER_AES),
+        # Whose hardware is slow with AES says so.
+        ([CHACHA, LONGER_AES, AES], CHACHA),
+    ],
+)
+def test_the_cipher_that_costs_least_is_agreed_to(connect, certificate, offered, agreed):
     context = client_context(certificate[0])
-    context.set_ciphers(f"{ciphers[first]}:{ciphers[1 - first]}")
-    assert connect(context, **V12).socket.cipher()[0] == ciphers[first]
+    context.set_ciphers(":".join(offered))
+    assert connect(context, **V12).socket.cipher()[0] == agreed
+
+
+@pytest.mark.parametrize(
+    ("offered", "agreed"),
+    [
+        ("TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256", "TLS_AES_128_GCM_SHA256"),
+        ("TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256", "TLS_CHACHA20_POLY1305_SHA256"),
+    ],
+)
+def test_in_tls_1_3_too(s_client, offered, agreed):
+    if not can_control():
+        pytest.skip("this OpenSSL is out of reach")
+    assert f"Cipher is {agreed}" in s_client("-tls1_3", "-ciphersuites", offered, seconds=0)
 
 
 def test_a_first_request_does_not_wait_for_an_acknowledgement(connect):

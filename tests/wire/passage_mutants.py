@@ -106,6 +106,8 @@ MUTANTS: Final = (
             ("x-remote-user", "X-Remote-User: root"),
             ("x-webauth-user", "X-WEBAUTH-USER: admin"),
             ("x-real-ip", "X-Real-IP: 1.2.3.4"),
+            ("client-cert", "Client-Cert: :MIIB:"),
+            ("client-cert-chain", "Client-Cert-Chain: :MIIB:"),
         )
     ),
     Mutant(
@@ -142,6 +144,22 @@ MUTANTS: Final = (
         "if not identity or not peer.trusted:",
         "if True:",
         test("client.py::test_client_walk_keeps_the_rest_of_a_trusted_peer"),
+    ),
+    *(
+        Mutant("certificates", CLIENT, old, new,
+               test(f"passage.py::test_certificates_are_told_of_by_the_gateway_alone[{sample}]"))
+        for old, new, sample in (
+            ("    if peer.certified is not None:\n", "    if False:\n",
+             "X-Client-Cert-Subject: CN=a-certificate-trusted"),
+            ("    if peer.certified is not None:\n", "    if peer.certified:\n",
+             "Client-Cert: :MIIB:-none-trusted"),
+            ('(b"client-cert", b"x-client-cert-")', '(b"client-cert-", b"x-client-cert-")',
+             "Client-Cert: :MIIB:-none-trusted"),
+            ("*lines.values(), peer.certified or b\"\")", "*lines.values())",
+             "Client-Cert: :MIIB:-certificate-trusted"),
+            ("        self.lines += lines\n", "        pass\n",
+             "Client-Cert: :MIIB:-certificate-stranger"),
+        )
     ),
     Mutant(
         "underscore",
@@ -331,6 +349,20 @@ MUTANTS: Final = (
         "for flag, line in _SECURITY if not has & flag)",
         "for flag, line in _SECURITY)",
         test("answer_block.py::test_security_fields_are_never_there_twice"),
+    ),
+    Mutant(
+        "strict-transport",
+        PASSAGE,
+        "    if has & _STRICT:",
+        "    if False:",
+        test("answer_block.py::test_strict_transport_is_the_gateways_to_say"),
+    ),
+    Mutant(
+        "strict-transport",
+        ANSWER,
+        '    b"strict-transport-security": Has.STRICT.value,\n',
+        "",
+        test("answer_block.py::test_strict_transport_is_the_gateways_to_say"),
     ),
     Mutant(
         "security-fields",

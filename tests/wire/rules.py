@@ -36,6 +36,7 @@ PASSAGE: Final = {
     "hop-by-hop": "Connection and its kin are removed, TE kept as trailers only",
     "connection-names": "what Connection names goes, but never Host, length or our own",
     "identity": "the identity family of an untrusted peer is stripped, and Proxy",
+    "certificates": "where the gateway asks clients for one, it alone tells of it upstream",
     "underscore": "names with an underscore are dropped unless the route keeps them",
     "client-walk": "X-Forwarded-For from the right past trusted addresses",
     "request-id": "a trusted peer's well-formed id is kept",
@@ -69,6 +70,7 @@ ROUTES: Final = {
     "relocate": "places in answers are put back under the prefix",
     "normal": "matching on decoded unreserved characters without dot segments",
     "security-fields": "added to answers, never twice",
+    "strict-transport": "over TLS and where it is asked for: the gateway's, once",
 }
 
 HTTP2: Final = {

@@ -5,7 +5,14 @@ import pytest
 from daarion_gw.wire import answer as answers
 from daarion_gw.wire.fields import pairs
 from daarion_gw.wire.limits import DEFAULT
-from daarion_gw.wire.passage import Passage, answer_block, security_lines, trailers_for
+from daarion_gw.wire.passage import (
+    Passage,
+    answer_block,
+    made_strict,
+    security_lines,
+    strict_line,
+    trailers_for,
+)
 from tests.wire.passing import API, WHOLE, get, parse
 from tests.wire.sample import head
 
@@ -47,6 +54,36 @@ def test_security_lines_for_every_combination():
     for has in range(8):
         found = [name for name, _ in pairs(security_lines(has))]
         assert found == [name for at, name in enumerate(names) if not has & 1 << at]
+
+
+@pytest.mark.parametrize(
+    ("max_age", "subdomains", "preload", "value"),
+    [
+        (15552000.0, False, False, b"max-age=15552000"),
+        (0, False, False, b"max-age=0"),
+        (1.5, True, False, b"max-age=1; includeSubDomains"),
+        (31536000, True, True, b"max-age=31536000; includeSubDomains; preload"),
+    ],
+)
+def test_strict_line(max_age, subdomains, preload, value):
+    line = strict_line(max_age, subdomains, preload)
+    assert line == b"Strict-Transport-Security: " + value + b"\r\n"
+
+
+def test_strict_transport_is_the_gateways_to_say():
+    line = strict_line(60, False, False)
+    found = answer(b"A: 1", b"strict-TRANSPORT-security: max-age=1", b"B: 2", b"STRICT-transport-"
+                   b"security: max-age=2", b"X-Strict-Transport-Security: 3")  # fmt: skip
+    lines = made_strict(answer_block(found, WHOLE, get()), found.has, line).split(b"\r\n")
+    assert lines[:3] == [b"A: 1", b"B: 2", b"X-Strict-Transport-Security: 3"]
+    assert lines[3:-1] == [*ALL_THREE, line[:-2]]
+    # As it came, where nobody asks for ours.
+    assert b"strict-TRANSPORT-security: max-age=1" in answer_block(found, WHOLE, get())
+
+
+def test_strict_transport_is_not_for_connection_to_take_away():
+    found = answer(b"Connection: strict-transport-security", b"Strict-Transport-Security: a=1")
+    assert b"Strict-Transport-Security: a=1" in answer_block(found, WHOLE, get())
 
 
 def test_relocate_only_where_a_prefix_was_cut_off():

@@ -5,7 +5,7 @@ import pytest
 from daarion_gw.wire.client import Peer
 from daarion_gw.wire.passage import Passage
 from daarion_gw.wire.target import path_of
-from tests.wire.passing import API, PROXY, STRANGER, WHOLE, get, parse, sent
+from tests.wire.passing import API, PROXY, STRANGER, TRUST, WHOLE, get, parse, sent
 
 ADDED = [b"X-Real-IP", b"X-Forwarded-For", b"X-Forwarded-Proto", b"X-Forwarded-Host", b"Via",
          b"X-Request-Id"]  # fmt: skip
@@ -111,7 +111,7 @@ FAMILY = [b"Forwarded: for=1.2.3.4", b"X-Forwarded-For: 1.2.3.4", b"X-FORWARDED-
           b"X-Cluster-Client-IP: 1.2.3.4", b"X-Original-URL: /admin", b"X-Rewrite-URL: /admin",
           b"X-Original-Method: PUT", b"X-Scheme: https", b"Remote-User: root",
           b"X-Remote-User: root", b"X-WEBAUTH-USER: admin", b"X-Client-Cert-Subject: CN=a",
-          b"X-Client-Cert-: 1"]  # fmt: skip
+          b"X-Client-Cert-: 1", b"Client-Cert: :MIIB:", b"Client-Cert-Chain: :MIIB:"]  # fmt: skip
 
 
 @pytest.mark.parametrize("line", FAMILY)
@@ -127,6 +127,42 @@ def test_identity_of_a_trusted_peer_is_kept(line: bytes):
     lines = sent(get(line), PROXY)
     value = line.partition(b": ")[2]
     assert any(value in found for found in lines)
+
+
+CERTIFIED = b"Client-Cert: :b3Vycw==:\r\nX-Client-Cert-Verified: true\r\n"
+CLAIMS = [line for line in FAMILY if b"Client-Cert" in line]
+
+
+def certified(address: bytes, lines: bytes) -> Peer:
+    peer = Peer(address, TRUST, b"https")
+    peer.certify(lines, bool(lines))
+    return peer
+
+
+@pytest.mark.parametrize("address", [b"192.0.2.7", b"10.0.0.1"], ids=["stranger", "trusted"])
+@pytest.mark.parametrize("ours", [CERTIFIED, b""], ids=["certificate", "none"])
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_certificates_are_told_of_by_the_gateway_alone(address, ours, claim):
+    """Where it asks for them, nobody else is believed: not even a proxy that is trusted."""
+    for spelled in (claim, claim.swapcase()):
+        lines = sent(get(spelled, b"X-Scheme: x", spelled), certified(address, ours), API)
+        told = [line for line in lines if b"client-cert" in line.lower()]
+        assert told == ours.split(b"\r\n")[:-1]
+        # All else that a trusted one says stays.
+        assert (b"X-Scheme: x" in lines) is (address == b"10.0.0.1")
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_nor_is_an_underscore_a_way_in(claim):
+    spelled = claim.partition(b":")[0].replace(b"-", b"_") + b": 1"
+    keeping = Passage(b"", b"", b"a:1", b"ab12", keep_underscores=True)
+    for peer in (STRANGER, PROXY, certified(b"10.0.0.1", b"")):
+        assert not any(b"client_cert" in li.lower() for li in sent(get(spelled), peer, keeping))
+
+
+def test_nor_does_connection_take_away_what_the_gateway_tells():
+    naming = get(b"Connection: client-cert, x-client-cert-verified")
+    assert b"Client-Cert: :b3Vycw==:" in sent(naming, certified(b"10.0.0.1", CERTIFIED))
 
 
 def test_identity_never_httpoxy():
