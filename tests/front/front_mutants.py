@@ -71,7 +71,7 @@ MUTANTS: Final = (
          "a_base_path_stands_before_the_rest"),
         ("strip", "strips = route.strip_prefix and", "strips =",
          "a_route_that_does_not_strip_keeps_the_path_and_says_nothing"),
-        ("slash", 'return 301 if method in (b"GET", b"HEAD") else 308', "return 301",
+        ("slash", 'return 301 if head.method in (b"GET", b"HEAD") and', "return 301 if True or",
          "a_missing_slash_is_a_redirect_that_keeps_query_and_method[POST-308]"),
     ),
     *_of(
@@ -123,7 +123,7 @@ MUTANTS: Final = (
     ),
     *_of(
         RECEPTION, "front/test_refusals",
-        ("security fields", "SECURITY_LINES[0]", 'b""',
+        ("security fields", "if origin.is_secure else SECURITY_LINES[0]", 'if origin.is_secure else b""',
          "every_refusal_has_the_security_fields_once_and_a_date"),
     ),
     *_of(

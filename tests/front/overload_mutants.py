@@ -101,9 +101,9 @@ MUTANTS: Final = (
     ),
     *_of(
         "overload", "front/test_overload_levels",
-        (RECEPTION, "if self.refuses and path_of(head.target) != _HEALTH:", "if False:",
+        (RECEPTION, "if self.refuses and path_of(head.target) != HEALTH:", "if False:",
          "then_new_requests_are_refused"),
-        (RECEPTION, "if self.refuses and path_of(head.target) != _HEALTH:", "if self.refuses:",
+        (RECEPTION, "if self.refuses and path_of(head.target) != HEALTH:", "if self.refuses:",
          "then_new_requests_are_refused"),
         (PROTECTION, "reception.keeps_alive = level is Level.NORMAL and",
          "reception.keeps_alive = True and", "first_connections_are_not_kept_alive"),
