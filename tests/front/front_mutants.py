@@ -123,8 +123,8 @@ MUTANTS: Final = (
     ),
     *_of(
         RECEPTION, "front/test_refusals",
-        ("security fields", "if origin.is_secure else SECURITY_LINES[0]", 'if origin.is_secure else b""',
-         "every_refusal_has_the_security_fields_once_and_a_date"),
+        ("security fields", "if origin.is_secure else SECURITY_LINES[0]",
+         'if origin.is_secure else b""', "every_refusal_has_the_security_fields_once_and_a_date"),
     ),
     *_of(
         REFUSALS, "front/test_refusals",
