@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast servers lint types format bench bench-peers bench-quick autobahn-full upgrade-full overload-full replacing-full tls-scan-full soak mutants fuzz wheel clean
+.PHONY: help run test test-fast environment servers lint types format bench bench-peers bench-quick autobahn-full upgrade-full overload-full replacing-full tls-scan-full soak mutants fuzz wheel clean
 
 help:  ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -46,6 +46,8 @@ test: $(VENV)/.test  ## run all tests
 
 test-fast: $(VENV)/.test  ## run the tests that need no real server and no browser
 	$(BIN)/python -m pytest -m 'not real and not browser and not slow' $(TESTS)
+
+environment: $(VENV)/.lint  ## make the environment that all of this runs in
 
 servers:  ## install the real servers that tests use (Debian, as root)
 	sh tests/real/install.sh
