@@ -19,7 +19,7 @@ from daarion_gw.front.challenges import new_root
 from daarion_gw.front.common import Common, alone
 from daarion_gw.front.factory import HTTP1Factory
 from daarion_gw.front.health import Health
-from daarion_gw.front.listeners import address_of, open_port
+from daarion_gw.front.listeners import ADMIN, address_of, open_port
 from daarion_gw.front.protection import Protection
 from daarion_gw.front.proxy_protocol import expect_headers
 from daarion_gw.front.reception import Reception
@@ -196,7 +196,7 @@ class Gateway(Service):
             self.ports.admin.append((text, port))
 
     def _open(self, text: str, place: Any, factory: Any, what: str) -> Any:
-        port = open_port(text, place, factory)
+        port = open_port(text, place, factory, ADMIN if what == "admin on" else "")
         if what == "listening on":
             self._protection.ports.append(port)
         self._tell("{what} {text} ({address})", what=what, text=text, address=address_of(port))

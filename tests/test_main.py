@@ -66,6 +66,17 @@ def test_check_tries_the_tests_of_the_file(tmp_path: Path) -> None:
     )
 
 
+def test_check_names_listeners_that_are_none(tmp_path: Path) -> None:
+    text = 'gateway: {listen: ["0.0.0.0:80", "tcp:8080"], admin: "tcp:9901:interface=::1"}\n'
+    (tmp_path / "gateway.yaml").write_text(text)
+    done = daarion_gw("check", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    first, second, count = done.stderr.splitlines()
+    assert first.startswith("cannot listen on '0.0.0.0:80': ") and "tcp:80:interface=" in first
+    assert second.startswith("cannot listen on 'tcp:9901:interface=::1': ")
+    assert count == "2 mistakes"
+
+
 def test_routes_shows_the_table_with_what_the_environment_changed(tmp_path: Path) -> None:
     done = daarion_gw("routes", cwd=tmp_path, DAARION_GRAFANA_URL="http://grafana:3000")
     assert (done.returncode, done.stderr) == (0, "")

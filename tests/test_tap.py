@@ -132,6 +132,17 @@ def test_a_port_in_use_names_itself_and_its_owner(folder):
     assert "Traceback" not in done.stderr + done.stdout
 
 
+def test_the_admin_listener_of_a_second_gateway_says_that_it_is_that(folder):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        admin = f"tcp:{taken.getsockname()[1]}:interface=127.0.0.1"
+        done = run(folder, "--listen", ANYWHERE, "--admin", admin)
+    assert done.returncode == 1
+    said = "it is the admin listener; --admin moves it, --admin off does without"
+    assert said in done.stdout + done.stderr
+
+
 def test_an_address_of_another_machine_is_named(folder):
     done = run(folder, "--listen", "tcp:0:interface=192.0.2.1", "--admin", "off")
     assert done.returncode == 1

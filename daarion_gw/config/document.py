@@ -30,6 +30,7 @@ _BASES: Final = {"0o": 8, "0x": 16, "0b": 2}
 _LONGEST_SHOWN: Final = 80
 # Aliases of aliases can make a small file huge; no gateway has this many settings.
 _MOST_VALUES: Final = 100_000
+_BLANKS: Final = "blanks: YAML is not indented with tabs"
 _QUOTES: Final = "quotes around a ${…} that stands inside of { } or [ ]"
 
 
@@ -154,7 +155,8 @@ def read_document(text: str, file: str, environment: Environment) -> Document:
             context += f" that began on line {error.context_mark.line + 1}"
         why = ", ".join(word for word in (context, error.problem) if word)
         in_flow = "flow" in why and "${" in "".join(text.splitlines()[line - 1 : line])
-        _not_yaml(document, line, column, why, _QUOTES if in_flow else None)
+        expected = _QUOTES if in_flow else _BLANKS if "'\\t'" in why else None
+        _not_yaml(document, line, column, why, expected)
     except YAMLError as error:
         _not_yaml(document, 1, 1, type(error).__name__)
     except _TooLargeError:

@@ -44,7 +44,8 @@ def _either(value: object) -> object:
         return value
     names = {name for name in Certificate.model_fields if value.get(name) is not None}
     if names not in ({"cert", "key"}, {"folder"}):
-        raise UnfitError(A_CERTIFICATE)
+        reason = f"it has {', '.join(sorted(names))}" if names else None
+        raise UnfitError(A_CERTIFICATE, reason=reason)
     return value
 
 

@@ -4,14 +4,17 @@ Certificates are files beside the configuration, so they are looked at here and 
 which must not fail for a key that only the gateway may read.
 """
 
+import re
 import time
 from collections.abc import Callable, Iterable
 
-from daarion_gw.config.problems import ConfigurationError
+from daarion_gw.config.problems import ConfigurationError, Problem
 from daarion_gw.config.report import render_problems, render_summary
 from daarion_gw.config.settings import Settings
 
 _WITH_CERTIFICATES = ("ssl:", "daarion-tls:")
+# Nothing can be wrong with these, and most gateways have no others.
+_PLAIN = re.compile(r"tcp:([0-9]{1,4}|[1-5][0-9]{4})(:interface=[0-9.]+)?")
 
 
 def tell_verdict(
@@ -27,6 +30,13 @@ def tell_verdict(
     admin = settings.gateway.admin
     places = [*listen, admin] if admin is not None else list(listen)
     lines: list[str] = []
+    problems: list[Problem] = []
+    special = [text for text in places if not _PLAIN.fullmatch(text)]
+    if special:
+        # It brings Twisted, like the next.
+        from daarion_gw.front.listeners import unusable
+
+        problems += [Problem("", None, None, "", sentence) for sentence in unusable(special)]
     tls = settings.tls
     if tls.certificates or tls.acme or any(text.startswith(_WITH_CERTIFICATES) for text in places):
         # It brings Twisted and cryptography, which a gateway without TLS is checked without.
@@ -35,10 +45,11 @@ def tell_verdict(
         verdict = look_over(settings, places, time.time())
         for warning in verdict.warnings:
             err(f"warning: {warning}\n")
-        if verdict.problems:
-            err(render_problems(ConfigurationError(verdict.problems)))
-            return 1
+        problems += verdict.problems
         lines = verdict.lines
+    if problems:
+        err(render_problems(ConfigurationError(problems)))
+        return 1
     out(render_summary(settings))
     for line in lines:
         out(f"{line}\n")

@@ -2,6 +2,7 @@
 
 import errno
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,9 +37,41 @@ def endpoint(reactor: Any, description: str) -> Any:
         # Twisted's parsers and plugins raise what they like: ValueError, KeyError, OSError,
         # OpenSSL's own. All mean that the string, or a file it names, is not usable.
         raise ListenError(
-            f"cannot listen on {description!r}: {_why(description, error)}; a listener looks "
-            "like tcp:8080 or ssl:443:privateKey=certs/key.pem:certKey=certs/cert.pem"
+            f"cannot listen on {description!r}: {_why(description, error)}; {_meant(description)}"
         ) from error
+
+
+_PLACE: Final = re.compile(r"(?:([0-9.]*):)?([0-9]+)")
+
+
+def _meant(description: str) -> str:
+    """What to write instead, or what listeners look like."""
+    if "::" in description or "[" in description:
+        return r"the colons of an IPv6 address are escaped, as in tcp:8080:interface=\:\:1"
+    if bare := _PLACE.fullmatch(description):
+        address, port = bare.groups(default="")
+        at = f":interface={address}" if address else ""
+        return f'did you mean "tcp:{port}{at}"?'
+    return "a listener looks like tcp:8080, or daarion-tls:8443 with the certificates of tls:"
+
+
+_ELSEWHERE: Final = ("systemd:", "ssl:", "daarion-tls:")
+
+
+def unusable(descriptions: Iterable[str]) -> list[str]:
+    """A sentence for each that is no listener, as the start would say it. Nothing is bound.
+
+    Those of systemd are left out: only the process that it starts has their sockets. Those with
+    certificates too: these are looked at with all others (`daarion_gw.tls.check`).
+    """
+    found = []
+    for description in descriptions:
+        if not any(kind in description for kind in _ELSEWHERE):
+            try:
+                endpoint(None, description)
+            except ListenError as error:
+                found.append(str(error))
+    return found
 
 
 def _check_port(place: Any) -> None:
@@ -66,8 +99,14 @@ def _plain(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def open_port(description: str, place: Any, factory: Any) -> Any:
-    """Listen at an endpoint (that of ``description``) now, or raise `ListenError`."""
+ADMIN: Final = "it is the admin listener; --admin moves it, --admin off does without"
+
+
+def open_port(description: str, place: Any, factory: Any, hint: str = "") -> Any:
+    """Listen at an endpoint (that of ``description``) now, or raise `ListenError`.
+
+    hint: what else is to be said then, such as `ADMIN`.
+    """
     opening: Deferred[Any] = place.listen(factory)
     ports: list[Any] = []
     failures: list[Failure] = []
@@ -76,7 +115,7 @@ def open_port(description: str, place: Any, factory: Any) -> Any:
         error: BaseException | None = failures[0].value
         if isinstance(error, CannotListenError):
             error = explain(description, error)
-        raise ListenError(str(error))
+        raise ListenError(f"{error}; {hint}" if hint else str(error))
     _lengthen_queue(description, ports[0])
     return ports[0]
 

@@ -22,7 +22,7 @@ from daarion_gw.config.problems import ConfigurationError
 from daarion_gw.config.report import render_problems
 from daarion_gw.config.settings import Settings
 from daarion_gw.front.admission import most_of, told_of
-from daarion_gw.front.listeners import address_of, open_port
+from daarion_gw.front.listeners import ADMIN, address_of, open_port
 from daarion_gw.front.sockets import Heritage, Ports, open_or_take
 from daarion_gw.net.pause import Pause
 from daarion_gw.observe.access_log import AccessLog
@@ -123,7 +123,7 @@ class Master(Service):
             text, place = self._admin
             workers = Workers(self._sums.refresh, self._sums.pids)
             site = admin_site(self._sums.total, self._describe, workers)
-            port = open_port(text, place, site)
+            port = open_port(text, place, site, ADMIN)
             self.ports.admin.append((text, port))
             self._say_where("admin on", text, port)
 

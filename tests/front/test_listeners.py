@@ -9,7 +9,7 @@ import pytest
 from twisted.internet.error import CannotListenError
 from twisted.internet.testing import MemoryReactorClock
 
-from daarion_gw.front.listeners import ListenError, endpoint, explain, owner_of
+from daarion_gw.front.listeners import ListenError, endpoint, explain, owner_of, unusable
 
 
 @pytest.fixture
@@ -77,6 +77,34 @@ def test_a_string_that_is_no_listener_names_itself(description):
         endpoint(MemoryReactorClock(), description)
     assert repr(description) in str(caught.value)
     assert "_parse" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("description", "meant"),
+    [
+        ("443", 'did you mean "tcp:443"?'),
+        (":443", 'did you mean "tcp:443"?'),
+        ("0.0.0.0:8080", 'did you mean "tcp:8080:interface=0.0.0.0"?'),
+        ("[::]:443", r"tcp:8080:interface=\:\:1"),
+        ("tcp:8080:interface=::1", r"tcp:8080:interface=\:\:1"),
+        ("tcp6:[::1]:8080", r"tcp:8080:interface=\:\:1"),
+        ("http:80", "a listener looks like tcp:8080,"),
+    ],
+)
+def test_what_was_probably_meant(description, meant):
+    with pytest.raises(ListenError) as caught:
+        endpoint(None, description)
+    assert str(caught.value).endswith(meant) or f"; {meant}" in str(caught.value)
+
+
+def test_all_that_are_none_are_told_before_a_start():
+    fine = ["tcp:80", r"tcp:80:interface=\:\:1", "tcp6:80", "unix:/run/x.sock", "haproxy:tcp:80"]
+    elsewhere = ["systemd:domain=UNIX:name=web", "daarion-tls:443", "ssl:443"]
+    found = unusable([*fine, *elsewhere, "[::]:80", "8080"])
+    assert [sentence.split(": ")[0] for sentence in found] == [
+        "cannot listen on '[::]:80'",
+        "cannot listen on '8080'",
+    ]
 
 
 def test_a_port_that_there_is_not_is_told_before_anything_is_bound():

@@ -5,6 +5,7 @@ Looks and changes nothing: for ``check``, and for a gateway that is about to sta
 
 import importlib.util
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from daarion_gw.config.problems import ConfigurationError, Problem
 
 from .folder import ALPN, HTTP
 
-_EXTRA = "pip install acme josepy"
+# Into the environment of the gateway, whichever pip the operator's shell would find.
+_EXTRA = f"{sys.executable} -m pip install acme josepy"
 
 
 def kinds_for(challenge: str, listen: Sequence[str]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import sys
 
 import pytest
 
@@ -76,7 +77,8 @@ def test_no_file_of_the_authority(tmp_path):
 def test_packages_that_are_not_installed(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert obstacles(acme(tmp_path), [PLAIN]) == [
-        f"tls.acme: the Python package {name} is missing: pip install acme josepy"
+        f"tls.acme: the Python package {name} is missing: "
+        f"{sys.executable} -m pip install acme josepy"
         for name in ("acme", "josepy")
     ]
 
