@@ -119,6 +119,9 @@ def reload_gateway(config: str | None, admin: asking.Admin | None) -> None:
         sys.exit(1)
     source = after["source"] or "the default table"
     click.echo(f"reloaded: {len(after['routes'])} routes of {source}")
+    # They are no reason for it not to reload: the old ones go on.
+    for problem in after.get("certificates", {}).get("problems", []):
+        click.echo(f"warning: certificate not taken: {problem}", err=True)
 
 
 @main.command()

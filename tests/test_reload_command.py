@@ -17,6 +17,7 @@ import pytest
 
 from daarion_gw.admin import asking
 from daarion_gw.admin.asking import Admin, AskingError, admin_at
+from tests.support.certificates import make_certificate
 from tests.support.gateway import ANYWHERE, GatewayProcess, environment, twistd
 
 CONFIG = "gateway: {access_log: off}\nroutes:\n  /api/: http://127.0.0.1:1\n"
@@ -183,6 +184,23 @@ def test_an_admin_listener_on_a_unix_socket(tmp_path):
         assert reload(tmp_path)[:2] == (0, "reloaded: 1 routes of gateway.yaml\n")
         gateway.process.send_signal(signal.SIGTERM)
         gateway.exit_code()
+    finally:
+        gateway.kill()
+
+
+def test_a_certificate_that_is_not_taken_is_told_beside_it(tmp_path):
+    cert, key = make_certificate(tmp_path)
+    text = CONFIG + f"tls: {{certificates: {{cert: '{cert}', key: '{key}'}}}}\n"
+    command = twistd("--admin", ANYWHERE, "--listen", "daarion-tls:0:interface=127.0.0.1")
+    gateway = GatewayProcess(tmp_path, text, command=command)
+    try:
+        found = ADMIN.search(gateway.output)
+        assert found is not None
+        key.write_text("no key\n")
+        gateway.says("certificate not taken, the old one stays")
+        code, said, complaint = reload(tmp_path, "--admin", f"http://127.0.0.1:{found[1]}")
+        assert (code, said) == (0, "reloaded: 1 routes of gateway.yaml\n")
+        assert complaint.startswith(f"warning: certificate not taken: {key}: ")
     finally:
         gateway.kill()
 
