@@ -77,6 +77,15 @@ def test_check_names_listeners_that_are_none(tmp_path: Path) -> None:
     assert count == "2 mistakes"
 
 
+def test_check_warns_of_a_webroot_that_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "gateway.yaml").write_text("tls: {acme_webroot: www}\n")
+    done = daarion_gw("check", cwd=tmp_path)
+    assert done.returncode == 0 and done.stdout
+    assert done.stderr == "warning: tls.acme_webroot: www: there is no such folder yet\n"
+    (tmp_path / "www").mkdir()
+    assert daarion_gw("check", cwd=tmp_path).stderr == ""
+
+
 def test_routes_shows_the_table_with_what_the_environment_changed(tmp_path: Path) -> None:
     done = daarion_gw("routes", cwd=tmp_path, DAARION_GRAFANA_URL="http://grafana:3000")
     assert (done.returncode, done.stderr) == (0, "")

@@ -7,6 +7,7 @@ which must not fail for a key that only the gateway may read.
 import re
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from daarion_gw.config.problems import ConfigurationError, Problem
 from daarion_gw.config.report import render_problems, render_summary
@@ -38,6 +39,8 @@ def tell_verdict(
 
         problems += [Problem("", None, None, "", sentence) for sentence in unusable(special)]
     tls = settings.tls
+    if tls.acme_webroot is not None and not Path(tls.acme_webroot).is_dir():
+        err(f"warning: tls.acme_webroot: {tls.acme_webroot}: there is no such folder yet\n")
     if tls.certificates or tls.acme or any(text.startswith(_WITH_CERTIFICATES) for text in places):
         # It brings Twisted and cryptography, which a gateway without TLS is checked without.
         from daarion_gw.tls.check import look_over

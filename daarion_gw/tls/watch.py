@@ -28,7 +28,9 @@ NONE = (
     "it has no certificate: name one in its string (privateKey=FILE:certKey=FILE), or any number "
     "in gateway.yaml (tls: {certificates: [{cert: FILE, key: FILE}]})"
 )
-UNUSED = f"tls: has certificates, but no listener shows them: {PREFIX}:443 in listen would"
+UNUSED = (
+    f"tls: no listener shows the certificates that it has or gets: {PREFIX}:443 in listen would"
+)
 
 # Text with a format and its values, as a Logger's methods take it.
 Say = Callable[..., None]
@@ -165,8 +167,8 @@ class Watch:
 
     @property
     def is_unused(self) -> bool:
-        """Whether there are certificates in the settings that no listener shows."""
-        return bool(self.store.certificates) and not self._is_needed
+        """Whether there are, or will be, certificates of the settings that no listener shows."""
+        return bool(self.store.certificates or self.store.awaits) and not self._is_needed
 
     def certificates(self) -> list[Certificate]:
         """All that are served."""

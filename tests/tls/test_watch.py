@@ -123,6 +123,9 @@ def test_certificates_that_nobody_shows(watch_of, log, authority, tmp_path):
     files = authority.issue(tmp_path / "a", "a.example")
     watch_of(files, listen=["tcp:80"]).tell()
     assert log.warned == [UNUSED]
+    # Those of ACME too, before there are any.
+    watch_of(listen=["tcp:80"], state=tmp_path / "state").tell()
+    assert log.warned == [UNUSED, UNUSED]
 
 
 def test_what_becomes_of_them_is_told_and_counted(watch_of, log, authority, tmp_path):

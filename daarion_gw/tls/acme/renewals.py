@@ -132,7 +132,7 @@ class Renewals(Service):
             self._plans = self._first_plans(acme)
         except OSError as error:
             self._look_for_lock_at = now + LOOK_FOR_FOLDER
-            self._log.error("no certificate can be asked for: {error}", error=error)
+            self._log.error("no certificate can be asked for: tls.acme.state: {error}", error=error)
             return False
         self._has_lock = True
         return True
