@@ -20,7 +20,7 @@ gateway.yaml:
 
 Try it:
 
-  curl --cacert {ca} https://{host}:8443/healthz
+  curl --cacert {ca} {there}https://{host}:8443/healthz
 
 Browsers have to be told once whom to trust:
 
@@ -44,11 +44,15 @@ def told(made: Made) -> str:
     ca, ca_key = made.folder / AUTHORITY, made.folder / AUTHORITY_KEY
     cert, key = made.folder / CERTIFICATE, made.folder / KEY
     first = made.names[0]
+    host = f"[{first}]" if ":" in first else first.replace("*", "www")
+    # Names for development are seldom known to DNS; localhost and addresses need nobody to know.
+    is_known = host == "localhost" or host.startswith("[") or host.replace(".", "").isdigit()
     text = _TOLD.format(
         made=f"{ca} is {'a new' if made.is_new else 'the'} authority ({made.authority}).",
         names=", ".join(made.names),
         until=made.until,
-        host=f"[{first}]" if ":" in first else first.replace("*", "www"),
+        host=host,
+        there="" if is_known else f"--resolve {host}:8443:127.0.0.1 ",
         called=shlex.quote(made.authority.removeprefix("CN=")),
         ca=shlex.quote(str(ca)),
         cert=cert,

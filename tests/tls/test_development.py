@@ -184,7 +184,8 @@ def test_it_says_what_to_write_and_it_loads(tmp_path):
         "tls": {"certificates": [
             {"cert": f"{tmp_path}/x/cert.pem", "key": f"{tmp_path}/x/key.pem"}]},
     }  # fmt: skip
-    assert f"curl --cacert {tmp_path}/x/ca.pem https://www.app.test:8443/healthz" in said
+    there = "--resolve www.app.test:8443:127.0.0.1 https://www.app.test:8443/healthz"
+    assert f"curl --cacert {tmp_path}/x/ca.pem {there}" in said
     for word in ("libnss3-tools", "Firefox", "update-ca-certificates", "macOS", "Windows"):
         assert word in said
 
