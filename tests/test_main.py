@@ -77,12 +77,17 @@ def test_check_names_listeners_that_are_none(tmp_path: Path) -> None:
     assert count == "2 mistakes"
 
 
-def test_check_warns_of_a_webroot_that_is_not_there(tmp_path: Path) -> None:
-    (tmp_path / "gateway.yaml").write_text("tls: {acme_webroot: www}\n")
+def test_check_warns_of_folders_that_are_not_there(tmp_path: Path) -> None:
+    text = "gateway: {access_log: {file: log/x.log}}\ntls: {acme_webroot: www}\n"
+    (tmp_path / "gateway.yaml").write_text(text)
     done = daarion_gw("check", cwd=tmp_path)
     assert done.returncode == 0 and done.stdout
-    assert done.stderr == "warning: tls.acme_webroot: www: there is no such folder yet\n"
+    assert done.stderr == (
+        "warning: gateway.access_log.file: log: there is no such folder yet\n"
+        "warning: tls.acme_webroot: www: there is no such folder yet\n"
+    )
     (tmp_path / "www").mkdir()
+    (tmp_path / "log").mkdir()
     assert daarion_gw("check", cwd=tmp_path).stderr == ""
 
 

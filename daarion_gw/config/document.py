@@ -31,6 +31,7 @@ _LONGEST_SHOWN: Final = 80
 # Aliases of aliases can make a small file huge; no gateway has this many settings.
 _MOST_VALUES: Final = 100_000
 _BLANKS: Final = "blanks: YAML is not indented with tabs"
+_DEPTH: Final = "keys of one mapping below each other, and quotes around a value with a colon"
 _QUOTES: Final = "quotes around a ${…} that stands inside of { } or [ ]"
 
 
@@ -154,9 +155,7 @@ def read_document(text: str, file: str, environment: Environment) -> Document:
         if context and error.context_mark and error.context_mark.line + 1 != line:
             context += f" that began on line {error.context_mark.line + 1}"
         why = ", ".join(word for word in (context, error.problem) if word)
-        in_flow = "flow" in why and "${" in "".join(text.splitlines()[line - 1 : line])
-        expected = _QUOTES if in_flow else _BLANKS if "'\\t'" in why else None
-        _not_yaml(document, line, column, why, expected)
+        _not_yaml(document, line, column, why, _remedy(why, text.splitlines()[line - 1 : line]))
     except YAMLError as error:
         _not_yaml(document, 1, 1, type(error).__name__)
     except _TooLargeError:
@@ -164,6 +163,15 @@ def read_document(text: str, file: str, environment: Environment) -> Document:
     except RecursionError:
         _not_yaml(document, 1, 1, "nested too deeply")
     return document
+
+
+def _remedy(why: str, lines: list[str]) -> str | None:
+    """What was forgotten, for those mistakes that everybody makes. lines: where it was found."""
+    if "flow" in why and any("${" in line for line in lines):
+        return _QUOTES
+    if "'\\t'" in why:
+        return _BLANKS
+    return _DEPTH if "mapping values are not allowed" in why else None
 
 
 def _not_yaml(

@@ -179,6 +179,8 @@ def _switched(value: object) -> object:
         return {}
     if value is False or (isinstance(value, str) and value.lower() == "off"):
         return None
+    if isinstance(value, str | int | float):
+        raise UnfitError("on, off, or a mapping")
     return value
 
 

@@ -6,7 +6,7 @@ which must not fail for a key that only the gateway may read.
 
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from daarion_gw.config.problems import ConfigurationError, Problem
@@ -16,6 +16,15 @@ from daarion_gw.config.settings import Settings
 _WITH_CERTIFICATES = ("ssl:", "daarion-tls:")
 # Nothing can be wrong with these, and most gateways have no others.
 _PLAIN = re.compile(r"tcp:([0-9]{1,4}|[1-5][0-9]{4})(:interface=[0-9.]+)?")
+
+
+def _folders(settings: Settings) -> Iterator[tuple[str, Path]]:
+    """Keys with folders that have to be there by the start; systemd may make them at it."""
+    log = settings.gateway.access_log
+    if log.file is not None and log.format != "off":
+        yield "gateway.access_log.file", Path(log.file).parent
+    if settings.tls.acme_webroot is not None:
+        yield "tls.acme_webroot", Path(settings.tls.acme_webroot)
 
 
 def tell_verdict(
@@ -39,8 +48,9 @@ def tell_verdict(
 
         problems += [Problem("", None, None, "", sentence) for sentence in unusable(special)]
     tls = settings.tls
-    if tls.acme_webroot is not None and not Path(tls.acme_webroot).is_dir():
-        err(f"warning: tls.acme_webroot: {tls.acme_webroot}: there is no such folder yet\n")
+    for key, folder in _folders(settings):
+        if not folder.is_dir():
+            err(f"warning: {key}: {folder}: there is no such folder yet\n")
     if tls.certificates or tls.acme or any(text.startswith(_WITH_CERTIFICATES) for text in places):
         # It brings Twisted and cryptography, which a gateway without TLS is checked without.
         from daarion_gw.tls.check import look_over
