@@ -32,6 +32,9 @@ _HINTS: Final = {
     Fault.OVERLOADED: "Too few files (LimitNOFILE), too little time or memory: see the log.",
     Fault.INTERNAL: "A mistake in the gateway: its log has the traceback. Please report it.",
 }
+_OF_TLS: Final = (
+    "tls: of the upstream names what is believed (ca, server_name, pin) and shown (cert, key)."
+)
 # Every 503 says it, so that clients do not all come back at once by themselves.
 RETRY_AFTER: Final = b"Retry-After: 1\r\n"
 _FIELDS: Final = {
@@ -61,6 +64,13 @@ CLOSING: Final = frozenset(
 )
 
 
+def _hint(fault: Fault, detail: str) -> str | None:
+    """What to look at; a connection that TLS ended is no matter of the service's own log."""
+    if fault is Fault.UPSTREAM_BROKE and " certificate" in detail:
+        return _OF_TLS
+    return _HINTS.get(fault)
+
+
 def send_refusal(
     near: Near,
     head: RequestHead,
@@ -78,7 +88,7 @@ def send_refusal(
         fault.title,
         request_id.decode("ascii"),
         detail,
-        _HINTS.get(fault) if detail is not None else None,
+        _hint(fault, detail) if detail is not None else None,
         wants_html(head.value(b"accept")),
     )
     block = b"%bContent-Type: %b\r\nCache-Control: no-store\r\n%b" % (

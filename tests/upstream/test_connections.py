@@ -363,6 +363,7 @@ def test_an_https_server_whose_certificate_is_not_believed_is_a_502_with_the_rea
     got = client.answer()
     assert got.status == 502
     assert b"has a certificate that it has signed itself" in got.body
+    assert b"tls: of the upstream names what is believed" in got.body
     origin.close()
 
 
