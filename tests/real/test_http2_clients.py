@@ -68,7 +68,7 @@ class Front:
         before, seen, ended = footprint(pids), [], threading.Event()
 
         def look() -> None:
-            while not ended.wait(0.05):
+            while not ended.wait(0.01):
                 seen.append(footprint(pids))
 
         watcher = threading.Thread(target=look)
@@ -78,7 +78,7 @@ class Front:
         finally:
             ended.set()
             watcher.join()
-        assert len(seen) > 5, "it was looked at meanwhile"
+        assert len(seen) > 2, "it was looked at meanwhile"
         grown = max(each.resident for each in seen) - before.resident
         assert grown < MAY_GROW_BY, f"resident memory grew by {grown / MEGABYTE:.1f} MB"
         assert max(each.written for each in seen) - before.written < MAY_WRITE
