@@ -341,7 +341,7 @@ class Gateway(Service):
             raise
         self.settings = settings
         self.certificates.take(plan)
-        self._groups = groups
+        self._serve_by(groups)
         self._site.resource = root
         self.reception.settle(new, log)
         expect_headers(self.reception, self.ports.listeners, new.proxy_protocol)

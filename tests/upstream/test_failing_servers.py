@@ -318,6 +318,28 @@ def test_a_breaker_outlives_a_reload(start, one):
     assert gateway.ask("/x/a").status == 503
 
 
+def test_with_an_upstream_that_a_reload_takes_away_its_breaker_is_open_no_more(start, one):
+    gateway = start(one, said="breaker: {requests: 1, open_for: 1h}\n")
+    one.status = 500
+    assert [gateway.ask("/x/a").status for _ in range(2)] == [500, 503]
+    assert gateway.number("daarion_upstream_breaker_open") == 1
+    gateway.file.write_text(f"routes: {{/x/: {{to: '{one.url}'}}}}\n")
+    gateway.reload()
+    assert not gateway.number("daarion_upstream_breaker_open", "app")
+
+
+def test_a_reload_changes_how_much_is_asked_again(start, one, two):
+    said = "eject: off\nretry: {statuses: 503, delay: 0s, budget: %s}\n"
+    gateway = start(one, two, said=said % "0%")
+    one.status = two.status = 503
+    # Ten may be at any time.
+    assert {gateway.ask("/x/a").status for _ in range(40)} == {503}
+    assert one.asked + two.asked == 40 + 10
+    gateway.rewrite(said=said % "100%")
+    assert {gateway.ask("/x/a").status for _ in range(10)} == {503}
+    assert one.asked + two.asked == 40 + 10 + 20
+
+
 # told
 
 
