@@ -56,6 +56,9 @@ class _AnsweringRoot(Root):
             return self
         return super().find(host, target)
 
+    def body_limit(self, target: bytes) -> int:
+        return _Answer.max_body if target.startswith(PREFIX) else super().body_limit(target)
+
     def getChild(self, path: bytes, request: Any) -> Any:
         # No child of a name: that would take all of /.well-known/ from the routes.
         if request.uri.startswith(PREFIX):

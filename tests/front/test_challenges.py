@@ -80,6 +80,14 @@ def test_a_token_is_answered_whatever_the_host_and_its_routes(gateway, own, host
     assert ask(gateway, PATH, host, "POST").status == 405
 
 
+def test_nothing_is_kept_of_what_is_sent_there(gateway, own):
+    """Twisted stores a body before the resource is asked."""
+    (own / TOKEN).write_text(f"{TOKEN}.thumbprint")
+    for framing in ("Content-Length: 6", "Transfer-Encoding: chunked"):
+        head = f"POST {PATH} HTTP/1.1\r\nHost: app.example.com\r\n{framing}\r\n\r\n"
+        assert gateway.connect().ask(f"{head}1\r\nx\r\n".encode()).status == 413
+
+
 def test_one_of_the_webroot_too(gateway, webroot):
     (webroot / "certbots-token").write_text("certbots-token.thumbprint")
     answer = ask(gateway, f"{PREFIX.decode()}certbots-token")

@@ -23,7 +23,8 @@ def kinds_for(challenge: str, listen: Sequence[str]) -> tuple[str, ...]:
 
     Empty where no listener could answer what is asked for.
     """
-    ours = any("daarion-tls:" in text for text in listen)
+    # One that names files of its own shows those, and no challenge.
+    ours = any("daarion-tls:" in text and "privateKey=" not in text for text in listen)
     # A listener for TLS of Twisted's shows one certificate, whatever the client says.
     plain = any("daarion-tls:" not in text and "ssl:" not in text for text in listen)
     possible = ((HTTP, plain), (ALPN, ours))
@@ -49,7 +50,7 @@ def _obstacles(acme: ACME, listen: Sequence[str]) -> Iterator[tuple[str, str]]:
     if not kinds_for(acme.challenge, listen):
         wanted = {
             HTTP: "a plain listener such as tcp:80",
-            ALPN: "a listener daarion-tls:443",
+            ALPN: "a listener daarion-tls:443 without files of its own",
         }.get(acme.challenge, "a listener such as tcp:80 or daarion-tls:443")
         yield "tls.acme.challenge", f"{acme.challenge} needs {wanted}, and there is none"
     if why := _unfit(Path(acme.state)):

@@ -12,6 +12,7 @@ from daarion_gw.tls.acme.readiness import check_readiness, kinds_for
 from daarion_gw.tls.acme.readiness import obstacles as found_obstacles
 
 PLAIN, OURS, TWISTED = "tcp:80", "daarion-tls:443", "ssl:443:privateKey=k:certKey=c"
+OWN_FILES = "daarion-tls:8443:privateKey=k:certKey=c"
 
 
 @pytest.mark.parametrize(
@@ -27,6 +28,9 @@ PLAIN, OURS, TWISTED = "tcp:80", "daarion-tls:443", "ssl:443:privateKey=k:certKe
         ("http-01", [OURS], ()),
         ("tls-alpn-01", [PLAIN, OURS], ("tls-alpn-01",)),
         ("tls-alpn-01", [PLAIN, TWISTED], ()),
+        ("tls-alpn-01", [OWN_FILES], ()),
+        ("auto", [PLAIN, OWN_FILES], ("http-01",)),
+        ("auto", [OWN_FILES, OURS], ("tls-alpn-01",)),
     ],
 )
 def test_which_challenges_the_listeners_allow(challenge, listen, kinds):
@@ -48,7 +52,8 @@ def test_nothing_stands_in_the_way(tmp_path):
 
 def test_no_listener_that_could_answer(tmp_path):
     assert obstacles(acme(tmp_path, challenge="tls-alpn-01"), [PLAIN]) == [
-        "tls.acme.challenge: tls-alpn-01 needs a listener daarion-tls:443, and there is none"
+        "tls.acme.challenge: tls-alpn-01 needs a listener daarion-tls:443 without files of its "
+        "own, and there is none"
     ]
     (sentence,) = obstacles(acme(tmp_path), [TWISTED])
     assert "tcp:80 or daarion-tls:443" in sentence

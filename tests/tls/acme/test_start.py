@@ -47,7 +47,8 @@ def test_all_that_stands_in_the_way_is_told(written, tmp_path):
     written(listen='"tcp:0"', state="file/state", challenge="tls-alpn-01")
     assert check() == (
         1,
-        "tls.acme.challenge: tls-alpn-01 needs a listener daarion-tls:443, and there is none\n"
+        "tls.acme.challenge: tls-alpn-01 needs a listener daarion-tls:443 without files of its "
+        "own, and there is none\n"
         "tls.acme.state: file is no folder\n"
         "2 mistakes\n",
     )
