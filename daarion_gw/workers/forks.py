@@ -17,6 +17,7 @@ import select
 import signal
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -109,7 +110,7 @@ class ForkServer:
             pid = -1
         if not pid:
             self._leave()
-            Path("/proc/self/comm").write_text(f"worker {number}")
+            call_itself(f"worker {number}")
             control, errors, table, *listeners = files
             os.dup2(errors, 2)
             os.close(errors)
@@ -143,6 +144,12 @@ class ForkServer:
             self._end.send(json.dumps(message).encode("ascii"))
         except (BrokenPipeError, ConnectionResetError):
             raise SystemExit(0) from None
+
+
+def call_itself(name: str, place: Path = Path("/proc/self/comm")) -> None:
+    """Have this process shown under ``name``, where the system lets it: it works without one."""
+    with suppress(OSError):
+        place.write_text(name)
 
 
 def _wake_up(_number: int, _frame: Any) -> None:

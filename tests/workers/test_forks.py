@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from daarion_gw.workers.forks import call_itself
 from tests.support.message import get
 from tests.support.waiting import until
 from tests.workers.crew import Crew, is_gone, kill
@@ -40,6 +41,11 @@ def test_workers_are_its_children_and_have_names(crew):
     assert sorted(children(ancestor(crew))) == sorted(crew.pids)
     assert [name(pid) for pid in crew.pids] == ["worker 1", "worker 2"]
     crew.stop()
+
+
+def test_where_names_cannot_be_given_it_works_without(tmp_path):
+    """A sandbox may have no /proc, or one that takes nothing."""
+    call_itself("worker 1", tmp_path / "proc" / "self" / "comm")
 
 
 def test_a_new_worker_is_born_of_the_same(crew):
