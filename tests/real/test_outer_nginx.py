@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from daarion_gw.wire.request import IDENTITY_NAMES
 from tests.real.nginx_before import nginx_before
 from tests.support.certificates import NAME, client_context, make_certificate
 from tests.support.gateway import GatewayProcess
@@ -110,6 +111,23 @@ def test_client_scheme_host_and_port_arrive(front, client, origin):
     assert client.answer().body == b"you"
     entry = front.gateway.entry(target="/api/who")
     assert (entry["client"], entry["version"]) == (CLIENT, f"HTTP/{front.version}")
+
+
+IDENTITY = [
+    *(name.decode() for name in IDENTITY_NAMES),
+    *("x-client-cert-verified", "x-client-cert-subject", "x-client-cert-fingerprint"),
+    *("x-forwarded-prefix", "x-forwarded-user", "x-forwarded-email", "x-forwarded-ssl"),
+    "x-request-id",
+]
+
+
+def test_nothing_that_a_visitor_says_of_itself_is_believed_of_nginx(front, client, origin):
+    front.ask(client, "/api/who", *(f"{name}: made-up-by-it" for name in IDENTITY))
+    far = origin.accept()
+    believed = [name for name, value in far.request().fields if b"made-up" in value]
+    assert believed == []
+    far.send(answer(200))
+    assert client.answer().status == 200
 
 
 def test_the_details_of_errors_are_not_for_it(front, client):
