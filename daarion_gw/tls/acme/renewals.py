@@ -30,6 +30,10 @@ from .readiness import kinds_for
 LOOK, LOOK_FOR_LOCK, LOOK_FOR_FOLDER = 1.0, 10.0, 300.0
 # Processes look once a second whether a challenge is pending (`daarion_gw.tls.challenges`).
 SETTLES = 2.5
+DUE_AT_ONCE = (
+    "the one that was issued is to be renewed already, by this machine's clock or the authority's "
+    "advice: is the clock right?"
+)
 
 
 def _facts(folder: StateFolder, name: str) -> keys.Facts | None:
@@ -261,7 +265,11 @@ class _Work:
             if not is_due:
                 return replace(plan, look_at=time.time() + LOOK_USUALLY)
             window = Window(again=LOOK_USUALLY)
-        return renewed(found, acme.directory, window, time.time())
+        next_one = renewed(found, acme.directory, window, time.time())
+        if is_due and next_one.at <= time.time():
+            # Whoever does as told asks without end, until the authority's limits shut it out.
+            return replace(self._failed(DUE_AT_ONCE, 0.0), until=found.until)
+        return next_one
 
     def _failed(self, why: str, wish: float) -> Plan:
         return failed(self.plan, why, self.acme.retry, wish, time.time(), self.chance)

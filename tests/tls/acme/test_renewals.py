@@ -14,7 +14,9 @@ from twisted.internet.task import Clock
 from daarion_gw.config.acme import ACME
 from daarion_gw.tls.acme.authority import Authority, RefusedError
 from daarion_gw.tls.acme.folder import StateFolder
+from daarion_gw.tls.acme.plan import Window
 from daarion_gw.tls.acme.renewals import LOOK_FOR_LOCK, Renewals
+from tests.support.authority import Authority as Signers
 from tests.support.certificates import make_certificate
 from tests.support.waiting import PATIENCE
 
@@ -255,6 +257,23 @@ def running_until(state: Path) -> float:
     chain = StateFolder(state).chain(NAME)
     assert chain is not None
     return facts(chain).until
+
+
+def test_one_that_is_due_at_once_is_not_asked_for_without_end(start, tmp_path, log, monkeypatch):
+    """A clock that is wrong makes any certificate an old one."""
+    old = Signers(tmp_path).issue(NAME, days=(-30, 1))
+    given = old.cert.read_bytes(), old.key.read_bytes()
+    monkeypatch.setattr(Authority, "obtain", lambda *_: given)
+    monkeypatch.setattr(Authority, "window", lambda *_: Window())
+    running = start()
+    running.work()
+    assert StateFolder(running.state).chain(NAME) == given[0], "it is served"
+    assert log[-1][0] == "warn" and "is the clock right?" in log[-1][1]
+    running.pass_time(30)
+    assert running.told["asking"] is None
+    kept = json.loads((running.state / "plans.json").read_text())[NAME]
+    assert (kept["failures"], kept["until"]) == (1, running_until(running.state))
+    assert kept["at"] > time.time() + 30
 
 
 def test_it_waits_as_long_as_the_authority_says(start, monkeypatch):
