@@ -67,6 +67,7 @@ class Renewals(Service):
         self._acme: ACME | None = None
         self._folder = StateFolder(Path())
         self._plans: dict[str, Plan] = {}
+        self._is_prepared = False
         self._has_lock = False
         self._is_changed = False
         self._look_for_lock_at = 0.0
@@ -114,7 +115,7 @@ class Renewals(Service):
         self._plans = {}
         if self._has_lock:
             self._folder.release()
-        self._has_lock = False
+        self._is_prepared = self._has_lock = False
         self._look_for_lock_at = 0.0
         if acme is not None:
             self._folder = StateFolder(Path(acme.state))
@@ -128,13 +129,17 @@ class Renewals(Service):
             return False
         self._look_for_lock_at = now + LOOK_FOR_LOCK
         try:
-            self._folder.prepare()
+            # Once: it waits for the disk, and all else for it.
+            if not self._is_prepared:
+                self._folder.prepare()
+                self._is_prepared = True
             if not self._folder.take_lock():
                 self._log.debug("another process asks for certificates")
                 return False
             self._folder.clear_challenges()
             self._plans = self._first_plans(acme)
         except OSError as error:
+            self._is_prepared = False
             self._look_for_lock_at = now + LOOK_FOR_FOLDER
             self._log.error("no certificate can be asked for: tls.acme.state: {error}", error=error)
             return False

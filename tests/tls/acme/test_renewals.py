@@ -211,6 +211,17 @@ def test_of_several_processes_one_asks(start):
     assert other.told["asks"]
 
 
+def test_who_waits_for_the_other_does_not_write_meanwhile(start):
+    """Its loop would stand still as long as the disk takes, for all of a long drain."""
+    one, other = start(), start()
+    one.work()
+    other.pass_time()
+    before = other.state.stat().st_mtime_ns
+    other.pass_time(3 * LOOK_FOR_LOCK)
+    assert not other.told["asks"]
+    assert other.state.stat().st_mtime_ns == before
+
+
 def test_a_state_folder_that_cannot_be_made_is_told_and_not_each_second(start, tmp_path, log):
     (tmp_path / "state").write_text("a file")
     running = start()
