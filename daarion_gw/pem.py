@@ -18,6 +18,15 @@ A_KEY = "a private key in PEM form (-----BEGIN PRIVATE KEY-----), without a pass
 _TOLD = 4
 _LONGEST = 200
 
+# What cryptography raises, besides ValueError, for certificates that bend the rules.
+STRANGE = (
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+    TypeError,
+)
+
 
 class PEMError(ValueError):
     """What should be there is not; says what is there instead."""
@@ -27,7 +36,7 @@ def certificates(data: bytes) -> list[x509.Certificate]:
     """All certificates in ``data``, one at least. Raises `PEMError`."""
     try:
         return x509.load_pem_x509_certificates(data)
-    except ValueError as error:
+    except (ValueError, *STRANGE) as error:
         has_key = b"PRIVATE KEY-----" in data
         found = "there is a private key in it, and no certificate" if has_key else "it has none"
         raise PEMError(f"{found} that can be read") from error
@@ -48,7 +57,11 @@ def private_key(data: bytes) -> Any:
 
 def belongs_to(key: Any, certificate: x509.Certificate) -> bool:
     """Whether ``certificate`` is the one of this private key."""
-    return _spki(key.public_key()) == _spki(certificate.public_key())
+    try:
+        return _spki(key.public_key()) == _spki(certificate.public_key())
+    except (ValueError, *STRANGE):
+        # It has one of a kind that is not known, and the private one is known.
+        return False
 
 
 def pin_of(certificate: x509.Certificate) -> str:

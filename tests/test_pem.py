@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from daarion_gw import pem
 from tests.support.authority import Authority
+from tests.support.certificates import of_no_version
 
 
 @pytest.fixture
@@ -29,6 +30,11 @@ def test_no_certificate(data: bytes) -> None:
         pem.certificates(data)
     with pytest.raises(pem.PEMError, match="it has none that can be read"):
         pem.private_key(data)
+
+
+def test_one_of_a_version_that_there_is_none_of(ca: Authority) -> None:
+    with pytest.raises(pem.PEMError, match="it has none that can be read"):
+        pem.certificates(of_no_version(ca.issue("a").cert.read_bytes()))
 
 
 def test_a_key_where_a_certificate_should_be(ca: Authority) -> None:

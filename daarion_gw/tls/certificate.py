@@ -14,9 +14,11 @@ from enum import Enum
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from daarion_gw.pem import STRANGE
 
 from .roots import is_known
 
@@ -24,7 +26,6 @@ DAY = 86400.0
 # How long before its end a certificate is complained of, unless it lives for a few days only.
 SOON = 21 * DAY
 NAMES_SHOWN = 4
-_STRANGE = (UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
 
 
 class Standing(Enum):
@@ -135,7 +136,7 @@ def read(cert_file: str, key_file: str, chain_file: str | None = None) -> Certif
     try:
         _check_key(cert_file, key_file, leaf, others)
         return _said(cert_file, key_file, leaf, others)
-    except _STRANGE as error:
+    except STRANGE as error:
         raise ValueError(f"{cert_file}: nothing is known here of such a pair: {error}") from error
 
 
@@ -182,7 +183,7 @@ def _read(file: str) -> bytes:
 def _certificates(file: str, data: bytes) -> list[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(data)
-    except ValueError as error:
+    except (ValueError, *STRANGE) as error:
         has_key = b"PRIVATE KEY-----" in data
         found = "there is a private key in it, but no certificate" if has_key else "it has none"
         raise ValueError(

@@ -13,6 +13,8 @@ from functools import lru_cache
 
 from cryptography import x509
 
+from daarion_gw.pem import STRANGE
+
 # A client opens many connections; a certificate is read once.
 _REMEMBERED = 256
 
@@ -36,6 +38,13 @@ NOBODY = ClientCertificate(b"X-Client-Cert-Verified: false\r\n", math.inf, is_ve
 @lru_cache(_REMEMBERED)
 def read_certificate(der: bytes) -> ClientCertificate:
     """What is said of a certificate in DER form; raises ValueError when it cannot be read."""
+    try:
+        return _read(der)
+    except STRANGE as error:
+        raise ValueError(str(error)) from error
+
+
+def _read(der: bytes) -> ClientCertificate:
     certificate = x509.load_der_x509_certificate(der)
     lines = b"Client-Cert: :%b:\r\n%b%b%b" % (
         # RFC 9440 2.2, RFC 8941 3.3.5.

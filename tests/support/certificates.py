@@ -47,6 +47,13 @@ def make_certificate(
     return cert_file, key_file
 
 
+def of_no_version(pem: bytes) -> bytes:
+    """A certificate in PEM form, with a version that there is none of (RFC 5280 4.1.2.1)."""
+    der = ssl.PEM_cert_to_DER_cert(pem.decode("ascii"))
+    there, here = bytes.fromhex("a003020102"), bytes.fromhex("a003020104")
+    return ssl.DER_cert_to_PEM_cert(der.replace(there, here, 1)).encode("ascii")
+
+
 def server_context(cert_file: Path, key_file: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(cert_file, key_file)

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from daarion_gw.tls.certificate import Standing, load_into, read
 from daarion_gw.tls.context import Profile, new_context
 from daarion_gw.tls.roots import _files, _names, is_known
-from tests.support.certificates import make_certificate
+from tests.support.certificates import make_certificate, of_no_version
 from tests.support.hierarchy import Authority, Signer
 
 NOW = datetime.datetime.now(datetime.UTC)
@@ -117,6 +117,11 @@ def test_the_two_files_the_wrong_way_round(files):
 @pytest.mark.parametrize("content", [b"", b"nothing", b"-----BEGIN CERTIFICATE-----\nAAAA\n"])
 def test_no_certificate_in_the_file(files, content):
     files[0].write_bytes(content)
+    assert said(files).startswith(f"{files[0]}: a certificate in PEM form is expected")
+
+
+def test_one_of_a_version_that_there_is_none_of(files):
+    files[0].write_bytes(of_no_version(files[0].read_bytes()))
     assert said(files).startswith(f"{files[0]}: a certificate in PEM form is expected")
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import datetime
+import ssl
 
 import pytest
 from cryptography import x509
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from daarion_gw.tls.client_certificate import read_certificate
 from daarion_gw.wire.fields import check_block, pairs
 from daarion_gw.wire.limits import DEFAULT
+from tests.support.certificates import of_no_version
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 UNTIL = datetime.datetime(2031, 5, 6, 7, 8, 9, tzinfo=datetime.UTC)
@@ -84,3 +86,9 @@ def test_any_name_makes_a_valid_block_of_four_fields(name):
 def test_what_cannot_be_read_is_said():
     with pytest.raises(ValueError):
         read_certificate(b"0")
+
+
+def test_nor_one_of_a_version_that_there_is_none_of():
+    text = made((OIDS.COMMON_NAME, "anna")).public_bytes(serialization.Encoding.PEM)
+    with pytest.raises(ValueError, match="4 is not a valid X509 version"):
+        read_certificate(ssl.PEM_cert_to_DER_cert(of_no_version(text).decode("ascii")))

@@ -17,7 +17,7 @@ from daarion_gw.tls.context import Profile
 from daarion_gw.tls.listening import Listening
 from daarion_gw.tls.store import Store
 from daarion_gw.tls.tickets import TicketKeys, can_set
-from tests.support.certificates import NAME
+from tests.support.certificates import NAME, of_no_version
 from tests.support.hierarchy import DAY, HOUR, Authority
 from tests.tls.in_memory import V13, VERSIONS, Pair
 
@@ -307,6 +307,13 @@ def test_a_file_that_is_no_use_is_told_of(content, told, tmp_path):
     with pytest.raises(ConfigurationError) as error:
         clients(file, "optional")
     assert f"g.yaml: tls.client_certificates.ca: {file}: {told}" in str(error.value)
+
+
+def test_so_is_a_certificate_of_a_version_that_there_is_none_of(authority, servers, tmp_path):
+    file = tmp_path / "ca.pem"
+    file.write_bytes(of_no_version(servers.file.read_bytes()))
+    with pytest.raises(ConfigurationError, match="there is no certificate in it"):
+        clients(file, "optional")
 
 
 def test_what_stands_around_the_certificates_does_not_matter(authority, servers, tmp_path):
