@@ -47,6 +47,8 @@ def test_all_that_stands_in_the_way_is_told(written, tmp_path):
     written(listen='"tcp:0"', state="file/state", challenge="tls-alpn-01")
     assert check() == (
         1,
+        "warning: tls: no listener shows the certificates that it has or gets: daarion-tls:443 in "
+        "listen would\n"
         "tls.acme.challenge: tls-alpn-01 needs a listener daarion-tls:443 without files of its "
         "own, and there is none\n"
         "tls.acme.state: file is no folder\n"
