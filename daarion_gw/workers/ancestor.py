@@ -7,10 +7,11 @@ import os
 import signal
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-from twisted.internet.error import ConnectionDone
+from twisted.internet.error import ConnectionDone, ProcessExitedAlready
 from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -57,6 +58,11 @@ class Ancestor:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
+
+    def kill_it(self) -> None:
+        """End the fork server itself: what becomes of its children is known from then on."""
+        if self._process is not None:
+            self._process.end()
 
     def close(self) -> None:
         """Nobody is born any more."""
@@ -110,6 +116,12 @@ class _Process(ProcessProtocol):
         except OSError:
             return False
         return True
+
+    def end(self) -> None:
+        """Without asking."""
+        transport: Any = self.transport
+        with suppress(ProcessExitedAlready):
+            transport.signalProcess("KILL")
 
     def close(self) -> None:
         """Let it end."""

@@ -42,6 +42,8 @@ DELAYS = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 STEADY = 30.0
 # How much longer than its exchanges a worker may take to end.
 GRACE = 5.0
+# And how long one that is killed may take to be gone.
+GONE = 1.0
 
 
 class Master(Service):
@@ -346,6 +348,13 @@ class Master(Service):
             if worker is not None:
                 self._log.warn("worker {number} {why}: killed", number=worker.number, why=why)
                 worker.kill()
+        self._reactor.callLater(GONE, self._insist, why)
+
+    def _insist(self, why: str) -> None:
+        """Who neither ends its children nor says that they have ended is stuck itself."""
+        if any(self._crew):
+            self._ancestor.kill_it()
+            self._kill_all(why)
 
 
 def _places(settings: Settings) -> tuple[object, ...]:

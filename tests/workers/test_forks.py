@@ -93,6 +93,15 @@ def test_it_ends_with_the_gateway(crew):
     until(lambda: is_gone(pid), what="its end")
 
 
+def test_one_that_is_stuck_does_not_keep_the_gateway_from_ending(crew):
+    pids = crew.pids
+    os.kill(ancestor(crew), signal.SIGSTOP)
+    for _ in range(2):
+        os.kill(crew.process.pid, signal.SIGTERM)
+    crew.process.wait(30)
+    assert all(is_gone(pid) for pid in pids)
+
+
 def test_it_does_not_outlive_a_master_that_was_killed(crew):
     pid, pids = ancestor(crew), crew.pids
     crew.process.kill()
