@@ -15,10 +15,9 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives import hashes
 
-from daarion_gw.pem import STRANGE
+from daarion_gw import pem
 
 from .roots import is_known
 
@@ -136,7 +135,7 @@ def read(cert_file: str, key_file: str, chain_file: str | None = None) -> Certif
     try:
         _check_key(cert_file, key_file, leaf, others)
         return _said(cert_file, key_file, leaf, others)
-    except STRANGE as error:
+    except pem.STRANGE as error:
         raise ValueError(f"{cert_file}: nothing is known here of such a pair: {error}") from error
 
 
@@ -182,13 +181,11 @@ def _read(file: str) -> bytes:
 
 def _certificates(file: str, data: bytes) -> list[x509.Certificate]:
     try:
-        return x509.load_pem_x509_certificates(data)
-    except (ValueError, *STRANGE) as error:
-        has_key = b"PRIVATE KEY-----" in data
-        found = "there is a private key in it, but no certificate" if has_key else "it has none"
+        return pem.certificates(data)
+    except pem.PEMError as error:
         raise ValueError(
             f"{file}: a certificate in PEM form is expected (-----BEGIN CERTIFICATE-----), "
-            f"but {found} that can be read"
+            f"but {error}"
         ) from error
 
 
@@ -197,45 +194,22 @@ def _check_key(
 ) -> None:
     data = _read(key_file)
     try:
-        # To look for the factors of RSA's takes a third of a second; to sign with it, nothing.
-        key = serialization.load_pem_private_key(
-            data, password=None, unsafe_skip_rsa_key_validation=True
-        )
-    except TypeError as error:
-        raise ValueError(
-            f"{key_file}: the key is encrypted, and nobody is there to ask for its password: "
-            "write it without one (openssl pkey -in OLD -out NEW) and guard the file"
-        ) from error
-    except ValueError as error:
+        key = pem.private_key(data)
+    except pem.NoneThereError as error:
         raise ValueError(
             f"{key_file}: a private key in PEM form is expected (-----BEGIN PRIVATE KEY-----), "
-            "but it has none that can be read"
+            f"but {error}"
         ) from error
-    public = _public(key.public_key())
-    if public == _public(leaf.public_key()):
-        if isinstance(key, rsa.RSAPrivateKey) and not _works(key):
-            raise ValueError(f"{key_file}: the key is damaged: what it signs cannot be verified")
+    except pem.PEMError as error:
+        raise ValueError(f"{key_file}: {error}") from error
+    if pem.belongs_to(key, leaf):
         return
-    if any(public == _public(other.public_key()) for other in others):
+    if any(pem.belongs_to(key, other) for other in others):
         raise ValueError(
             f"{cert_file}: the certificate of the key in {key_file} has to be the first in it, "
             "before those that lead to the root"
         )
     raise ValueError(f"{key_file}: this key does not belong to the certificate in {cert_file}")
-
-
-def _works(key: rsa.RSAPrivateKey) -> bool:
-    form, digest = padding.PKCS1v15(), hashes.SHA256()
-    try:
-        key.public_key().verify(key.sign(b"", form, digest), b"", form, digest)
-    except (InvalidSignature, ValueError):
-        return False
-    return True
-
-
-def _public(key: object) -> bytes:
-    form = serialization.PublicFormat.SubjectPublicKeyInfo
-    return key.public_bytes(serialization.Encoding.DER, form)  # type: ignore[attr-defined]
 
 
 def _names(file: str, leaf: x509.Certificate) -> tuple[str, ...]:

@@ -8,13 +8,12 @@ import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from daarion_gw import pem
 from daarion_gw.config.problems import ConfigurationError, Problem
 from daarion_gw.config.tls import TLS
 from daarion_gw.config.tls_policy import ClientCertificates
-from daarion_gw.pem import STRANGE
 
 EXPECTED = "a file with the certificates of authorities in PEM form (-----BEGIN CERTIFICATE-----)"
 PLACE = "tls.client_certificates.ca"
@@ -65,8 +64,8 @@ def read_clients(asked: ClientCertificates) -> Clients:
     """Read the file; raises OSError or ValueError with a plain sentence."""
     data = Path(asked.ca).read_bytes()
     try:
-        found = x509.load_pem_x509_certificates(data)
-    except (ValueError, *STRANGE):
+        found = pem.certificates(data)
+    except pem.PEMError:
         raise ValueError("there is no certificate in it that can be read") from None
     authorities = "".join(each.public_bytes(Encoding.PEM).decode("ascii") for each in found)
     clients = Clients(authorities, asked.mode == "required")
