@@ -3,7 +3,7 @@
 import gc
 import socket
 
-# What is loaded stays: to look through it again and again is a tenth of the time.
+# What is loaded stays: to look through it again and again is a twentieth of the time.
 gc.disable()
 
 from daarion_gw.workers.forks import ORDERS, ForkServer  # noqa: E402
